@@ -1,0 +1,1 @@
+//! The ESP data path: security associations, encapsulation, replay window. Pure.

@@ -1,0 +1,1 @@
+//! The event log of a cell and what is made from it: captures, decoded messages, transcripts.

@@ -1,0 +1,1 @@
+//! The built-in Linux implementation: IKE and ESP behind UDP sockets and a TUN device.

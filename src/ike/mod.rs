@@ -1,0 +1,1 @@
+//! The IKE protocol as a pure state machine.

@@ -1,0 +1,1 @@
+//! How to run each implementation under test.

@@ -1,0 +1,3 @@
+//! The `ike-interop` command.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Terminal and file reports made from results.

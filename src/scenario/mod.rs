@@ -1,0 +1,1 @@
+//! The scenario file as types: loading with positions, matrix expansion, JSON schema.

@@ -1,0 +1,1 @@
+//! Expectations against evidence, and the diagnosis when they disagree.
