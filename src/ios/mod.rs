@@ -1,1 +1,5 @@
 //! The simulated Cisco IOS router.
+
+pub mod release;
+
+pub use release::Release;

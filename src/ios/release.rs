@@ -1,0 +1,62 @@
+//! The IOS releases the router can be, under the words scenarios use.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A family of IOS releases that behave and speak alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Release {
+    /// 12.4 mainline.
+    V12_4,
+    /// 15.0 to 15.9.
+    V15,
+    /// IOS-XE 16.
+    Xe16,
+}
+
+/// A word that names no release.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no release: expected one of {words}", words = Release::ALL.map(Release::word).join(", "))]
+pub struct UnknownRelease(pub String);
+
+impl Release {
+    /// Every release, oldest first.
+    pub const ALL: [Self; 3] = [Self::V12_4, Self::V15, Self::Xe16];
+
+    /// The word scenarios and cell names use.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::V12_4 => "12.4",
+            Self::V15 => "15.x",
+            Self::Xe16 => "xe16",
+        }
+    }
+}
+
+impl fmt::Display for Release {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.word())
+    }
+}
+
+impl FromStr for Release {
+    type Err = UnknownRelease;
+
+    fn from_str(word: &str) -> Result<Self, UnknownRelease> {
+        Self::ALL.into_iter().find(|release| release.word() == word).ok_or_else(|| UnknownRelease(word.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_round_trip() {
+        for release in Release::ALL {
+            assert_eq!(release.word().parse(), Ok(release));
+        }
+        let error = "17.x".parse::<Release>().unwrap_err().to_string();
+        assert_eq!(error, "`17.x` is no release: expected one of 12.4, 15.x, xe16");
+    }
+}
