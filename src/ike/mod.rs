@@ -1,1 +1,3 @@
 //! The IKE protocol as a pure state machine.
+
+pub mod keys;
