@@ -7,14 +7,15 @@
 use std::fmt;
 
 use crate::crypto::{Cbc, Cipher, CipherError, Digest, Hash, SaKeys, Secret};
+use crate::wire::isakmp::{Cookie, MessageId, ProtocolId};
 
 /// What one phase 1 exchange is made of, as far as HASH_I and HASH_R cover it.
 #[derive(Clone, Copy, Debug)]
 pub struct PhaseOneExchange<'a> {
     /// The initiator's cookie.
-    pub cky_i: [u8; 8],
+    pub cky_i: Cookie,
     /// The responder's cookie.
-    pub cky_r: [u8; 8],
+    pub cky_r: Cookie,
     /// The initiator's public value, the body of its KE payload.
     pub g_xi: &'a [u8],
     /// The responder's public value.
@@ -42,16 +43,16 @@ impl SkeyId {
     }
 
     /// With public key encryption as RFC 2409 5.2 says: `prf(hash(Ni_b | Nr_b), CKY-I | CKY-R)`.
-    pub fn public_key_encryption(prf: Hash, ni_b: &[u8], nr_b: &[u8], cky_i: [u8; 8], cky_r: [u8; 8]) -> Self {
-        Self::new(prf, prf.hmac(&prf.digest(&[ni_b, nr_b]), &[&cky_i, &cky_r]))
+    pub fn public_key_encryption(prf: Hash, ni_b: &[u8], nr_b: &[u8], cky_i: Cookie, cky_r: Cookie) -> Self {
+        Self::new(prf, prf.hmac(&prf.digest(&[ni_b, nr_b]), &[&cky_i.0, &cky_r.0]))
     }
 
     /// With public key encryption as Cisco does it: `prf(Ni_b | Nr_b, CKY-I | CKY-R)`, the nonces themselves as the key.
     ///
     /// **[S]** Every HASH of a recorded handshake with a CSR verifies this way and none the RFC's way
     /// (fixtures/vectors/ikev1-recorded-handshakes-keyed.json, `main-rsa-enc-11e79c308ebbd717`).
-    pub fn public_key_encryption_cisco(prf: Hash, ni_b: &[u8], nr_b: &[u8], cky_i: [u8; 8], cky_r: [u8; 8]) -> Self {
-        Self::new(prf, prf.hmac(&Secret::new([ni_b, nr_b].concat()), &[&cky_i, &cky_r]))
+    pub fn public_key_encryption_cisco(prf: Hash, ni_b: &[u8], nr_b: &[u8], cky_i: Cookie, cky_r: Cookie) -> Self {
+        Self::new(prf, prf.hmac(&Secret::new([ni_b, nr_b].concat()), &[&cky_i.0, &cky_r.0]))
     }
 
     fn new(prf: Hash, secret: Digest) -> Self {
@@ -59,11 +60,11 @@ impl SkeyId {
     }
 
     /// SKEYID_d, SKEYID_a and SKEYID_e.
-    pub fn derive(&self, g_xy: &[u8], cky_i: [u8; 8], cky_r: [u8; 8]) -> PhaseOneKeys {
+    pub fn derive(&self, g_xy: &[u8], cky_i: Cookie, cky_r: Cookie) -> PhaseOneKeys {
         let Self { prf, secret } = self;
-        let d = prf.hmac(secret, &[g_xy, &cky_i, &cky_r, &[0]]);
-        let a = prf.hmac(secret, &[&d, g_xy, &cky_i, &cky_r, &[1]]);
-        let e = prf.hmac(secret, &[&a, g_xy, &cky_i, &cky_r, &[2]]);
+        let d = prf.hmac(secret, &[g_xy, &cky_i.0, &cky_r.0, &[0]]);
+        let a = prf.hmac(secret, &[&d, g_xy, &cky_i.0, &cky_r.0, &[1]]);
+        let e = prf.hmac(secret, &[&a, g_xy, &cky_i.0, &cky_r.0, &[2]]);
         PhaseOneKeys {
             skeyid_d: SkeyIdD { prf: *prf, secret: Secret::from(&*d) },
             skeyid_a: SkeyIdA { prf: *prf, secret: Secret::from(&*a) },
@@ -74,13 +75,13 @@ impl SkeyId {
     /// `HASH_I = prf(SKEYID, g^xi | g^xr | CKY-I | CKY-R | SAi_b | IDii_b)`.
     pub fn hash_i(&self, exchange: &PhaseOneExchange<'_>, idii_b: &[u8]) -> Digest {
         let PhaseOneExchange { cky_i, cky_r, g_xi, g_xr, sai_b } = exchange;
-        self.prf.hmac(&self.secret, &[g_xi, g_xr, cky_i, cky_r, sai_b, idii_b])
+        self.prf.hmac(&self.secret, &[g_xi, g_xr, &cky_i.0, &cky_r.0, sai_b, idii_b])
     }
 
     /// `HASH_R = prf(SKEYID, g^xr | g^xi | CKY-R | CKY-I | SAi_b | IDir_b)`.
     pub fn hash_r(&self, exchange: &PhaseOneExchange<'_>, idir_b: &[u8]) -> Digest {
         let PhaseOneExchange { cky_i, cky_r, g_xi, g_xr, sai_b } = exchange;
-        self.prf.hmac(&self.secret, &[g_xr, g_xi, cky_r, cky_i, sai_b, idir_b])
+        self.prf.hmac(&self.secret, &[g_xr, g_xi, &cky_r.0, &cky_i.0, sai_b, idir_b])
     }
 
     /// The octets, for the key log.
@@ -112,8 +113,8 @@ pub struct SkeyIdD {
 pub struct QuickModeExchange<'a> {
     /// The shared secret of quick mode's own Diffie-Hellman exchange, where there was one (PFS).
     pub g_qm_xy: Option<&'a [u8]>,
-    /// The protocol as proposals number it: 2 AH, 3 ESP (RFC 2407 4.4.1).
-    pub protocol: u8,
+    /// The protocol of the SA, as its proposal says.
+    pub protocol: ProtocolId,
     /// The SPI that the receiver of this direction chose.
     pub spi: u32,
     /// The initiator's nonce.
@@ -127,7 +128,7 @@ impl SkeyIdD {
     /// each further one with the one before it in front.
     pub fn keymat(&self, exchange: &QuickModeExchange<'_>, len: usize) -> Secret {
         let QuickModeExchange { g_qm_xy, protocol, spi, ni_b, nr_b } = *exchange;
-        let (protocol, spi) = ([protocol], spi.to_be_bytes());
+        let (protocol, spi) = ([u8::from(protocol)], spi.to_be_bytes());
         expand(self.prf, &self.secret, &[], &[g_qm_xy.unwrap_or_default(), &protocol, &spi, ni_b, nr_b], len)
     }
 
@@ -157,23 +158,23 @@ pub struct SkeyIdA {
 
 impl SkeyIdA {
     /// `HASH(1) = prf(SKEYID_a, M-ID | SA | Ni [| KE] [| IDci | IDcr])`.
-    pub fn hash_1(&self, message_id: u32, after_hash: &[u8]) -> Digest {
-        self.prf.hmac(&self.secret, &[&message_id.to_be_bytes(), after_hash])
+    pub fn hash_1(&self, message_id: MessageId, after_hash: &[u8]) -> Digest {
+        self.prf.hmac(&self.secret, &[&message_id.0.to_be_bytes(), after_hash])
     }
 
     /// `HASH(2) = prf(SKEYID_a, M-ID | Ni_b | SA | Nr [| KE] [| IDci | IDcr])`.
-    pub fn hash_2(&self, message_id: u32, ni_b: &[u8], after_hash: &[u8]) -> Digest {
-        self.prf.hmac(&self.secret, &[&message_id.to_be_bytes(), ni_b, after_hash])
+    pub fn hash_2(&self, message_id: MessageId, ni_b: &[u8], after_hash: &[u8]) -> Digest {
+        self.prf.hmac(&self.secret, &[&message_id.0.to_be_bytes(), ni_b, after_hash])
     }
 
     /// `HASH(3) = prf(SKEYID_a, 0 | M-ID | Ni_b | Nr_b)`.
-    pub fn hash_3(&self, message_id: u32, ni_b: &[u8], nr_b: &[u8]) -> Digest {
-        self.prf.hmac(&self.secret, &[&[0], &message_id.to_be_bytes(), ni_b, nr_b])
+    pub fn hash_3(&self, message_id: MessageId, ni_b: &[u8], nr_b: &[u8]) -> Digest {
+        self.prf.hmac(&self.secret, &[&[0], &message_id.0.to_be_bytes(), ni_b, nr_b])
     }
 
     /// The HASH of an informational exchange, `prf(SKEYID_a, M-ID | N/D)` (RFC 2409 5.7), and of a transaction exchange,
     /// `prf(SKEYID_a, M-ID | ATTR)` (draft-ietf-ipsec-isakmp-mode-cfg-05 3.2).
-    pub fn hash_informational(&self, message_id: u32, after_hash: &[u8]) -> Digest {
+    pub fn hash_informational(&self, message_id: MessageId, after_hash: &[u8]) -> Digest {
         self.hash_1(message_id, after_hash)
     }
 
@@ -239,8 +240,8 @@ impl EncryptionKey {
     /// The IV of the first message of an exchange under the ISAKMP SA: the head of
     /// `hash(last phase 1 CBC output block | M-ID)`. `phase_one` stands behind the last message of phase 1, and each exchange
     /// gets a chain of its own.
-    pub fn phase_two_iv(&self, phase_one: &IvChain, message_id: u32) -> IvChain {
-        self.iv(&[phase_one.as_bytes(), &message_id.to_be_bytes()])
+    pub fn phase_two_iv(&self, phase_one: &IvChain, message_id: MessageId) -> IvChain {
+        self.iv(&[phase_one.as_bytes(), &message_id.0.to_be_bytes()])
     }
 
     fn iv(&self, parts: &[&[u8]]) -> IvChain {
