@@ -1,1 +1,3 @@
 //! The event log of a cell and what is made from it: captures, decoded messages, transcripts.
+
+pub mod capture;

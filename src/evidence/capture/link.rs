@@ -1,0 +1,179 @@
+//! From the octets of a capture to the IP packet in them.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::wire::ParseError;
+use crate::wire::ethernet::{Frame, ethertype};
+use crate::wire::ipv4::{Ipv4Packet, protocol};
+use crate::wire::{ParseErrorKind, Reader};
+
+/// What the octets of a captured packet start with (the LINKTYPE registry).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkType {
+    /// BSD loopback: four octets of address family.
+    Null,
+    /// Ethernet.
+    Ethernet,
+    /// An IPv4 or IPv6 packet.
+    Raw,
+    /// Linux cooked.
+    LinuxCooked,
+    /// Linux cooked, version 2.
+    LinuxCooked2,
+    /// Any other.
+    Unknown(u16),
+}
+
+impl From<u16> for LinkType {
+    fn from(number: u16) -> Self {
+        match number {
+            0 => Self::Null,
+            1 => Self::Ethernet,
+            12 | 14 | 101 | 228 | 229 => Self::Raw,
+            113 => Self::LinuxCooked,
+            276 => Self::LinuxCooked2,
+            other => Self::Unknown(other),
+        }
+    }
+}
+
+/// An IP packet of a capture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkPacket {
+    /// Source address.
+    pub source: IpAddr,
+    /// Destination address.
+    pub destination: IpAddr,
+    /// Protocol of the payload; behind extension headers with IPv6.
+    pub protocol: u8,
+    /// Identification and offset of a fragment, and whether more follow; `None` for a whole packet.
+    pub fragment: Option<(u32, usize, bool)>,
+    /// What follows the IP header.
+    pub payload: Vec<u8>,
+}
+
+/// The IP packet in `octets`; `None` when they carry something else (ARP, say).
+///
+/// # Errors
+///
+/// When a header is malformed.
+pub fn network_packet(link: LinkType, octets: &[u8]) -> Result<Option<LinkPacket>, ParseError> {
+    let mut reader = Reader::new(octets);
+    let (kind, packet) = match link {
+        LinkType::Ethernet => {
+            let frame = Frame::parse(octets)?;
+            (frame.ethertype, frame.payload)
+        }
+        LinkType::Raw | LinkType::Null => {
+            if link == LinkType::Null {
+                reader.u32("loopback > family")?;
+            }
+            let packet = reader.rest();
+            let kind =
+                if packet.first().is_some_and(|octet| octet >> 4 == 6) { ethertype::IPV6 } else { ethertype::IPV4 };
+            (kind, packet)
+        }
+        LinkType::LinuxCooked => {
+            reader.take(14, "cooked header")?;
+            (reader.u16("cooked header > protocol")?, reader.rest())
+        }
+        LinkType::LinuxCooked2 => {
+            let kind = reader.u16("cooked header > protocol")?;
+            reader.take(18, "cooked header")?;
+            (kind, reader.rest())
+        }
+        LinkType::Unknown(_) => return Ok(None),
+    };
+    ip_packet(kind, packet)
+}
+
+fn ip_packet(mut kind: u16, mut octets: &[u8]) -> Result<Option<LinkPacket>, ParseError> {
+    while kind == ethertype::VLAN || kind == 0x88a8 {
+        let mut reader = Reader::new(octets);
+        reader.u16("VLAN tag")?;
+        kind = reader.u16("VLAN tag > type")?;
+        octets = reader.rest();
+    }
+    match kind {
+        ethertype::IPV4 => ipv4(octets).map(Some),
+        ethertype::IPV6 => ipv6(octets).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// Like [`Ipv4Packet::parse`], but content with what a capture holds: checksums that a network card would have filled
+/// in, and packets cut short by a snap length.
+fn ipv4(octets: &[u8]) -> Result<LinkPacket, ParseError> {
+    let mut reader = Reader::new(octets);
+    let first = reader.u8("IPv4 > version")?;
+    let header_length = usize::from(first & 0xf) * 4;
+    if first >> 4 != 4 || header_length < Ipv4Packet::HEADER_LEN {
+        let kind = ParseErrorKind::BadValue { expected: "IPv4", found: first.into() };
+        return Err(ParseError { offset: 0, path: "IPv4 > version".to_owned(), kind });
+    }
+    reader.u8("IPv4 > type of service")?;
+    let total_length = usize::from(reader.u16("IPv4 > total length")?);
+    let identification = reader.u16("IPv4 > identification")?;
+    let flags = reader.u16("IPv4 > fragment offset")?;
+    reader.u8("IPv4 > time to live")?;
+    let protocol = reader.u8("IPv4 > protocol")?;
+    reader.u16("IPv4 > checksum")?;
+    let source = Ipv4Addr::from(reader.array::<4>("IPv4 > source")?);
+    let destination = Ipv4Addr::from(reader.array::<4>("IPv4 > destination")?);
+    reader.take(header_length - Ipv4Packet::HEADER_LEN, "IPv4 > options")?;
+    // A length of zero stands in frames that segmentation offload would still cut.
+    let length = if total_length == 0 { reader.remaining() } else { total_length.saturating_sub(header_length) };
+    let payload = reader.take(length.min(reader.remaining()), "IPv4 > payload")?.to_vec();
+    let (offset, more) = (usize::from(flags & 0x1fff) * 8, flags & 0x2000 != 0);
+    Ok(LinkPacket {
+        source: source.into(),
+        destination: destination.into(),
+        protocol,
+        fragment: (offset != 0 || more).then_some((identification.into(), offset, more)),
+        payload,
+    })
+}
+
+fn ipv6(octets: &[u8]) -> Result<LinkPacket, ParseError> {
+    const HOP_BY_HOP: u8 = 0;
+    const ROUTING: u8 = 43;
+    const FRAGMENT: u8 = 44;
+    const DESTINATION: u8 = 60;
+    let mut reader = Reader::new(octets);
+    reader.u32("IPv6 > version")?;
+    let length = usize::from(reader.u16("IPv6 > payload length")?);
+    let mut next = reader.u8("IPv6 > next header")?;
+    reader.u8("IPv6 > hop limit")?;
+    let source = Ipv6Addr::from(reader.array::<16>("IPv6 > source")?);
+    let destination = Ipv6Addr::from(reader.array::<16>("IPv6 > destination")?);
+    let mut reader = reader.sub(length.min(reader.remaining()), "IPv6 > payload")?;
+    let mut fragment = None;
+    loop {
+        match next {
+            HOP_BY_HOP | ROUTING | DESTINATION => {
+                next = reader.u8("IPv6 > extension > next header")?;
+                let length = usize::from(reader.u8("IPv6 > extension > length")?);
+                reader.take(6 + length * 8, "IPv6 > extension")?;
+            }
+            FRAGMENT => {
+                next = reader.u8("IPv6 > fragment > next header")?;
+                reader.u8("IPv6 > fragment > reserved")?;
+                let offset = reader.u16("IPv6 > fragment > offset")?;
+                let identification = reader.u32("IPv6 > fragment > identification")?;
+                fragment = Some((identification, usize::from(offset >> 3) * 8, offset & 1 != 0));
+            }
+            protocol::AH => {
+                // Left in place: what is inside AH is not ours to read.
+                break;
+            }
+            _ => break,
+        }
+    }
+    Ok(LinkPacket {
+        source: source.into(),
+        destination: destination.into(),
+        protocol: next,
+        fragment,
+        payload: reader.rest().to_vec(),
+    })
+}
