@@ -232,6 +232,11 @@ pub struct EncryptionKey {
 }
 
 impl EncryptionKey {
+    /// The key from a key log. Fails when its length is not the cipher's, and for GCM and null.
+    pub fn from_log(cipher: Cipher, hash: Hash, key: &[u8]) -> Result<Self, CipherError> {
+        Ok(Self { cbc: Cbc::new(cipher, key)?, hash, key: Secret::from(key) })
+    }
+
     /// The IV of the first encrypted message of phase 1: the head of `hash(g^xi | g^xr)` (RFC 2409 Appendix B).
     pub fn phase_one_iv(&self, g_xi: &[u8], g_xr: &[u8]) -> IvChain {
         self.iv(&[g_xi, g_xr])

@@ -1,3 +1,4 @@
 //! The IKE protocol as a pure state machine.
 
 pub mod keys;
+pub mod naming;
