@@ -322,3 +322,6 @@ macro_rules! debug_without_the_secret {
 }
 
 debug_without_the_secret!(SkeyId, SkeyIdD, SkeyIdA, SkeyIdE, EncryptionKey);
+
+#[cfg(test)]
+mod tests;
