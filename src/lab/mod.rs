@@ -1,1 +1,31 @@
 //! The only room that touches the kernel: sandbox, namespaces, links, processes, taps, captures.
+
+use std::io;
+
+pub mod clock;
+pub mod frame_port;
+pub mod link;
+pub mod namespace;
+pub mod sandbox;
+mod sys;
+pub mod tun;
+
+pub use clock::Clock;
+pub use namespace::Namespace;
+
+/// Something the lab asked of the kernel and did not get.
+#[derive(Debug, thiserror::Error)]
+#[error("{doing}: {source}")]
+pub struct LabError {
+    /// What was being done, to which object.
+    pub doing: String,
+    /// What the kernel said.
+    pub source: io::Error,
+}
+
+impl LabError {
+    /// `source` happened while `doing` that.
+    pub fn new(doing: impl Into<String>, source: impl Into<io::Error>) -> Self {
+        Self { doing: doing.into(), source: source.into() }
+    }
+}

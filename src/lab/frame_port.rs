@@ -1,0 +1,156 @@
+//! A raw Ethernet port on an interface: frames in with the kernel's time stamps, frames out.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use socket2::SockRef;
+use tokio::io::unix::AsyncFd;
+
+use crate::lab::LabError;
+use crate::lab::clock::Clock;
+use crate::lab::namespace::Namespace;
+use crate::lab::sys::{interface, packet, watch};
+use crate::time::Instant;
+
+/// Room beyond the MTU: the Ethernet header and a VLAN tag.
+const LINK_HEADER: usize = 18;
+
+/// What a port takes in.
+#[derive(Clone, Copy, Debug)]
+pub struct PortOptions {
+    /// Also frames for other hardware addresses.
+    pub promiscuous: bool,
+    /// Also frames that leave the interface by another socket or the kernel. A port never receives what it sent itself.
+    pub outgoing: bool,
+    /// Receive buffer in octets; the system may grant less.
+    pub receive_buffer: u32,
+}
+
+impl Default for PortOptions {
+    /// What a router wants: frames that come in, for anyone.
+    fn default() -> Self {
+        Self { promiscuous: true, outgoing: false, receive_buffer: 8 << 20 }
+    }
+}
+
+/// Which way a frame passed the interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// Into the namespace.
+    In,
+    /// Out of the namespace.
+    Out,
+}
+
+/// A frame and how it was received.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// When the kernel took it.
+    pub at: Instant,
+    /// Which way it went.
+    pub direction: Direction,
+    /// The Ethernet frame, without its check sequence.
+    pub bytes: Vec<u8>,
+}
+
+/// A packet socket bound to one interface of a namespace.
+#[derive(Debug)]
+pub struct FramePort {
+    socket: AsyncFd<OwnedFd>,
+    clock: Clock,
+    capacity: usize,
+    mac: [u8; 6],
+    lost: AtomicU64,
+}
+
+impl FramePort {
+    /// Opens a port on `interface` of `namespace`. To be called on the thread of the tokio runtime that will use it.
+    ///
+    /// # Errors
+    /// When the interface is not there, or packet sockets are refused.
+    pub fn open(namespace: &Namespace, interface: &str, options: PortOptions, clock: Clock) -> Result<Self, LabError> {
+        let (socket, capacity, mac) = namespace.on_thread(|| {
+            let socket = packet::open()?;
+            let index = interface::index(interface)?;
+            packet::receive_buffer(&socket, options.receive_buffer)?;
+            if !options.outgoing {
+                packet::ignore_outgoing(&socket)?;
+            }
+            if options.promiscuous {
+                packet::promiscuous(&socket, index)?;
+            }
+            packet::bind(&socket, index)?;
+            Ok((socket, interface::mtu(interface)? as usize + LINK_HEADER, interface::hardware_address(interface)?))
+        })?;
+        let socket = watch(socket).map_err(|source| LabError::new(format!("watching {interface}"), source))?;
+        Ok(Self { socket, clock, capacity, mac, lost: AtomicU64::new(0) })
+    }
+
+    /// The interface's hardware address.
+    pub fn mac(&self) -> [u8; 6] {
+        self.mac
+    }
+
+    /// Waits for the next frame. Cancel safe: a frame is either returned or left in the queue.
+    ///
+    /// # Errors
+    /// When the interface went down or away, or a frame was longer than the MTU that was in force at [`Self::open`].
+    pub async fn recv(&self) -> io::Result<Received> {
+        loop {
+            let mut ready = self.socket.readable().await?;
+            if let Ok(result) = ready.try_io(|_| self.receive()) {
+                return result;
+            }
+        }
+    }
+
+    /// The next frame, if one is waiting.
+    ///
+    /// # Errors
+    /// As [`Self::recv`].
+    pub fn try_recv(&self) -> io::Result<Option<Received>> {
+        match self.receive() {
+            Ok(frame) => Ok(Some(frame)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sends a whole Ethernet frame, without its check sequence.
+    ///
+    /// # Errors
+    /// When the interface is down or the frame is too long for it.
+    pub async fn send(&self, frame: &[u8]) -> io::Result<()> {
+        loop {
+            match SockRef::from(self.socket.get_ref()).send(frame) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.socket.writable().await?.clear_ready();
+                }
+                result => return result.map(drop),
+            }
+        }
+    }
+
+    /// How many frames this port lost so far because nobody took them in time.
+    ///
+    /// # Errors
+    /// When the kernel does not say.
+    pub fn lost(&self) -> io::Result<u64> {
+        let now = u64::from(packet::take_drops(self.socket.get_ref().as_fd())?);
+        Ok(self.lost.fetch_add(now, Ordering::Relaxed) + now)
+    }
+
+    fn receive(&self) -> io::Result<Received> {
+        let mut bytes = vec![0; self.capacity];
+        let header = packet::receive(self.socket.get_ref().as_fd(), &mut bytes)?;
+        if header.len > bytes.len() {
+            let message = format!("a frame of {} octets, expected at most {}", header.len, bytes.len());
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        }
+        bytes.truncate(header.len);
+        let at = header.stamp.map_or_else(|| self.clock.now(), |stamp| self.clock.at_stamp(stamp));
+        let direction = if header.packet_type == libc::PACKET_OUTGOING { Direction::Out } else { Direction::In };
+        Ok(Received { at, direction, bytes })
+    }
+}

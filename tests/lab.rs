@@ -1,0 +1,200 @@
+//! The lab against the real kernel. Everything happens in a sandbox that `main` enters on its first line.
+
+use std::future::Future;
+use std::net::Ipv4Addr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use ike_interop::lab::frame_port::{Direction, FramePort, PortOptions};
+use ike_interop::lab::link::{Links, Mac, NextHop, VethEnd};
+use ike_interop::lab::tun::Tun;
+use ike_interop::lab::{Clock, Namespace, sandbox};
+use libtest_mimic::{Arguments, Failed, Trial};
+
+type Outcome = Result<(), Failed>;
+
+fn main() -> ExitCode {
+    if let Err(error) = sandbox::enter() {
+        eprintln!("{}", error.diagnostic());
+        return ExitCode::from(3);
+    }
+    let tests = vec![
+        Trial::test("namespace::a_panic_inside_is_an_error_and_leaves_the_caller_outside", panic_inside),
+        Trial::test("namespace::dropped_it_is_gone", dropped_namespace),
+        Trial::test("frame_port::frames_cross_a_link_with_direction_and_time", in_runtime(frames_cross)),
+        Trial::test("frame_port::lost_frames_are_counted", in_runtime(frames_lost)),
+        Trial::test("link::nothing_is_sent_unasked", in_runtime(silent_link)),
+        Trial::test("link::checksums_are_complete_on_the_wire", in_runtime(checksums_complete)),
+        Trial::test("tun::packets_go_both_ways", in_runtime(tun_both_ways)),
+    ];
+    libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
+}
+
+fn in_runtime<F: Future<Output = Outcome> + 'static>(test: fn() -> F) -> impl FnOnce() -> Outcome + Send + 'static {
+    move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async { tokio::time::timeout(Duration::from_secs(10), test()).await? })
+    }
+}
+
+fn net_of_this_thread() -> std::io::Result<std::path::PathBuf> {
+    std::fs::read_link("/proc/thread-self/ns/net")
+}
+
+fn panic_inside() -> Outcome {
+    let outside = net_of_this_thread()?;
+    let namespace = Namespace::new("panic")?;
+    let inside = namespace.on_thread(net_of_this_thread)?;
+    assert_ne!(inside, outside);
+    let error = namespace.on_thread::<()>(|| panic!("on purpose")).unwrap_err();
+    assert!(error.to_string().contains("panicked"), "{error}");
+    assert_eq!(net_of_this_thread()?, outside);
+    assert_eq!(namespace.on_thread(net_of_this_thread)?, inside);
+    Ok(())
+}
+
+fn dropped_namespace() -> Outcome {
+    let namespace = Namespace::new("dropped")?;
+    let path = namespace.path();
+    let mounted = |path: &std::path::Path| -> std::io::Result<bool> {
+        Ok(std::fs::read_to_string("/proc/self/mountinfo")?.contains(path.to_str().unwrap_or_default()))
+    };
+    assert!(mounted(&path)?);
+    drop(namespace);
+    assert!(!mounted(&path)? && !path.exists());
+    Ok(())
+}
+
+const LEFT: Mac = Mac([2, 0, 0, 0, 0, 1]);
+const RIGHT: Mac = Mac([2, 0, 0, 0, 0, 2]);
+
+/// Two namespaces and a link between them, `a` in the first and `b` in the second, up.
+async fn pair() -> Result<(Namespace, Namespace), Failed> {
+    let (left, right) = (Namespace::new("left")?, Namespace::new("right")?);
+    let mut from_left = Links::open(&left)?;
+    let mut from_right = Links::open(&right)?;
+    let a = VethEnd { namespace: &left, interface: "a", mac: LEFT };
+    let b = VethEnd { namespace: &right, interface: "b", mac: RIGHT };
+    from_left.add_veth(a, b, 1500).await?;
+    from_left.wait_up("a").await?;
+    from_right.wait_up("b").await?;
+    Ok((left, right))
+}
+
+fn frame(to: Mac, from: Mac, len: usize) -> Vec<u8> {
+    let mut frame = [&to.0[..], &from.0, &[0x88, 0xb5]].concat();
+    frame.resize(len, 0x5a);
+    frame
+}
+
+async fn frames_cross() -> Outcome {
+    let clock = Clock::start();
+    let (left, right) = pair().await?;
+    let a = FramePort::open(&left, "a", PortOptions::default(), clock)?;
+    let b = FramePort::open(&right, "b", PortOptions::default(), clock)?;
+    let watcher = FramePort::open(&left, "a", PortOptions { outgoing: true, ..PortOptions::default() }, clock)?;
+    assert_eq!(a.mac(), LEFT.0);
+    // Addressed to a third station: only a promiscuous port takes it. The longest frame there is.
+    let sent = frame(Mac([2, 0, 0, 0, 0, 9]), LEFT, 1514);
+    let before = clock.now();
+    a.send(&sent).await?;
+    let received = b.recv().await?;
+    assert_eq!((&received.bytes, received.direction), (&sent, Direction::In));
+    assert!(before <= received.at && received.at <= clock.now(), "{before:?} {received:?}");
+    assert_eq!(watcher.recv().await?.direction, Direction::Out);
+    assert!(a.try_recv()?.is_none(), "a port does not hear itself");
+    assert!(a.send(&frame(RIGHT, LEFT, 1600)).await.is_err(), "longer than the MTU");
+    Ok(())
+}
+
+async fn frames_lost() -> Outcome {
+    let clock = Clock::start();
+    let (left, right) = pair().await?;
+    let a = FramePort::open(&left, "a", PortOptions::default(), clock)?;
+    let b = FramePort::open(&right, "b", PortOptions { receive_buffer: 4096, ..PortOptions::default() }, clock)?;
+    for _ in 0..100 {
+        a.send(&frame(RIGHT, LEFT, 1000)).await?;
+    }
+    let mut received = 0;
+    while b.try_recv()?.is_some() {
+        received += 1;
+    }
+    assert!(received < 100);
+    assert_eq!(b.lost()?, 100 - received);
+    assert_eq!(b.lost()?, 100 - received, "the count is kept");
+    assert_eq!(a.lost()?, 0);
+    Ok(())
+}
+
+async fn silent_link() -> Outcome {
+    let clock = Clock::start();
+    let (left, right) = (Namespace::new("left")?, Namespace::new("right")?);
+    let mut links = Links::open(&left)?;
+    let a = VethEnd { namespace: &left, interface: "a", mac: LEFT };
+    let b = VethEnd { namespace: &right, interface: "b", mac: RIGHT };
+    links.add_veth(a, b, 1500).await?;
+    let port = FramePort::open(&right, "b", PortOptions { outgoing: true, ..PortOptions::default() }, clock)?;
+    let index = links.index("a").await?;
+    links.add_address(index, Ipv4Addr::new(10, 1, 0, 1), 24).await?;
+    links.wait_up("a").await?;
+    // IPv6 would have sent its first solicitations and reports within this time.
+    assert!(tokio::time::timeout(Duration::from_millis(1200), port.recv()).await.is_err());
+    Ok(())
+}
+
+async fn checksums_complete() -> Outcome {
+    let clock = Clock::start();
+    let (left, right) = pair().await?;
+    let (here, there) = (Ipv4Addr::new(10, 1, 0, 1), Ipv4Addr::new(10, 1, 0, 2));
+    let links = Links::open(&left)?;
+    let index = links.index("a").await?;
+    links.add_address(index, here, 24).await?;
+    links.add_neighbour(index, there, RIGHT).await?;
+    links.add_route("192.0.2.0/24".parse()?, NextHop::Gateway(there), Some(here)).await?;
+    let port = FramePort::open(&right, "b", PortOptions::default(), clock)?;
+    let socket = left.on_thread(|| std::net::UdpSocket::bind((here, 500)))?;
+    for to in [there, Ipv4Addr::new(192, 0, 2, 7)] {
+        socket.send_to(b"whole", (to, 500))?;
+        let frame = port.recv().await?.bytes;
+        let packet = pnet::packet::ipv4::Ipv4Packet::new(&frame[14..]).ok_or("an IPv4 packet")?;
+        let payload = pnet::packet::Packet::payload(&packet).to_vec();
+        let datagram = pnet::packet::udp::UdpPacket::new(&payload).ok_or("a UDP datagram")?;
+        assert_eq!(packet.get_destination(), to);
+        assert_eq!(datagram.get_checksum(), pnet::packet::udp::ipv4_checksum(&datagram, &here, &to));
+    }
+    Ok(())
+}
+
+async fn tun_both_ways() -> Outcome {
+    let namespace = Namespace::new("tun")?;
+    let tun = match Tun::open(&namespace, "tun0") {
+        Ok(tun) => tun,
+        Err(error) if error.source.kind() == std::io::ErrorKind::PermissionDenied => {
+            println!("skipped: {error}");
+            return Ok(());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let links = Links::open(&namespace)?;
+    let index = links.index("tun0").await?;
+    links.add_address(index, Ipv4Addr::new(10, 1, 0, 1), 24).await?;
+    links.set_mtu(index, 1400).await?;
+    links.set_up(index, true).await?;
+    let socket = namespace.on_thread(|| {
+        let socket = std::net::UdpSocket::bind("10.1.0.1:7")?;
+        socket.set_nonblocking(true)?;
+        socket.connect("10.1.0.2:7")?;
+        socket.send(b"out")?;
+        Ok(socket)
+    })?;
+    let socket = tokio::net::UdpSocket::from_std(socket)?;
+    let mut packet = tun.recv().await?;
+    assert_eq!((&packet[12..20], &packet[28..]), (&[10, 1, 0, 1, 10, 1, 0, 2][..], &b"out"[..]));
+    // Turned round, the checksums stay right.
+    packet[12..20].rotate_left(4);
+    tun.send(&packet).await?;
+    let mut answer = [0; 16];
+    let len = socket.recv(&mut answer).await?;
+    assert_eq!(&answer[..len], b"out");
+    Ok(())
+}
