@@ -1,3 +1,4 @@
 //! The event log of a cell and what is made from it: captures, decoded messages, transcripts.
 
 pub mod capture;
+pub mod decode;

@@ -5,6 +5,7 @@
 
 pub mod ethernet;
 pub mod icmp;
+pub mod ikev2;
 pub mod ipv4;
 pub mod isakmp;
 pub mod natt;
