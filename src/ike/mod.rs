@@ -1,7 +1,26 @@
 //! The IKE protocol as a pure state machine.
+//!
+//! An [`Engine`] is one IKE endpoint with all its peers. It takes [`Input`]s, asks its owner through [`Policy`], speaks
+//! like its [`Personality`], and gives [`Output`]s: datagrams, SA pairs, keys, and [`Event`]s that say what happened. It has
+//! no socket, no clock and no randomness of its own.
 
+mod engine;
 pub mod event;
+mod io;
 pub mod keys;
 pub mod naming;
+pub mod personality;
+pub mod policy;
+mod sa;
+mod selector;
 
+pub use engine::Engine;
 pub use event::{Event, EventKind};
+pub use io::{Input, KeyRecord, Output, RequestFailure};
+pub use personality::Personality;
+pub use policy::{
+    DeadPeerDetection, Identity, IdentityVerdict, IsakmpPolicy, Peer, PeerSettings, Policy, PreSharedKey, QuickChoice,
+    QuickOffer,
+};
+pub use sa::{EspSa, EspSuite, IsakmpSaId, Lifetimes, Mode, QuickRequest, RequestId, SaPair, UdpEncapsulation};
+pub use selector::{Addresses, Selector, SelectorError, Selectors};

@@ -11,6 +11,8 @@ pub mod isakmp;
 pub mod natt;
 mod numbers;
 mod reader;
+mod spi;
 pub mod udp;
 
 pub use reader::{ParseError, ParseErrorKind, Reader};
+pub use spi::Spi;
