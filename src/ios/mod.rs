@@ -2,6 +2,8 @@
 
 pub mod acl;
 pub mod config;
+pub mod event;
 pub mod release;
 
+pub use event::RouterEvent;
 pub use release::Release;
