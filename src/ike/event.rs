@@ -15,7 +15,7 @@
 //! | initiator starts | `SaRequested`, `PeerCreated`, `PeerLocked`, `NodeCreated(0)`, `SaCreated`, `KeyLookup(Initiation)`, `VendorIdSent`..., `StateChanged(SaRequested, ..)`, `ExchangeStarted`, `DatagramSent` |
 //! | quick mode, responder | `NodeCreated`, `PayloadProcessed(HASH)`, `PayloadProcessed(SA)`, `QuickTransformChecked`..., `QuickJudged`, the other `PayloadProcessed`, `SpiAllocated`, `QuickStateChanged(MessageReceived)`, `QuickStateChanged(SpiObtained)`, `SaInstalled`, `DatagramSent`, `QuickStateChanged(Installed)`; on the third message `NodeDeleted`, `QuickStateChanged(MessageReceived)`, `OutboundEnabled` |
 //! | quick mode, initiator | `QuickStarted`, `SpiAllocated`, `DatagramSent`, `QuickStateChanged(Initiated)`; on the second message the checks as above, `QuickStateChanged(MessageReceived)`, `SaInstalled`, `DatagramSent`, `NodeDeleted`, `QuickStateChanged(Installed)`, `OutboundEnabled` |
-//! | quick mode refused | `QuickJudged(Refused)`, `NodeCreated`, `NotifySent`, `DatagramSent`, `NodePurged`, `NodeDeleted`, `QuickStateChanged(MessageReceived, Ready -> Ready)` |
+//! | quick mode refused | `QuickJudged(Refused)`..., `NoProposalAccepted`, `NodeCreated`, `NotifySent`, `DatagramSent`, `NodePurged`, `NodeDeleted`, `QuickStateChanged(MessageReceived, Ready -> Ready)` |
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
@@ -476,6 +476,11 @@ pub enum EventKind {
         remote_proxy: IdPayload,
         /// What the policy said.
         verdict: QuickVerdict,
+    },
+    /// None of the phase 2 proposals was accepted.
+    NoProposalAccepted {
+        /// The exchange.
+        message_id: MessageId,
     },
     /// Our inbound SPI was drawn.
     SpiAllocated {
