@@ -6,9 +6,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use ike_interop::lab::frame_port::{Direction, FramePort, PortOptions};
-use ike_interop::lab::link::{Links, Mac, NextHop, VethEnd};
+use ike_interop::lab::link::{Links, NextHop, VethEnd};
+use ike_interop::lab::process::{self, Process, Program, Stream};
 use ike_interop::lab::tun::Tun;
 use ike_interop::lab::{Clock, Namespace, sandbox};
+use ike_interop::wire::ethernet::MacAddress;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 type Outcome = Result<(), Failed>;
@@ -25,6 +27,12 @@ fn main() -> ExitCode {
         Trial::test("frame_port::lost_frames_are_counted", in_runtime(frames_lost)),
         Trial::test("link::nothing_is_sent_unasked", in_runtime(silent_link)),
         Trial::test("link::checksums_are_complete_on_the_wire", in_runtime(checksums_complete)),
+        Trial::test("process::lines_arrive_in_order_with_their_stream", in_runtime(lines_arrive)),
+        Trial::test("process::sees_its_own_folders_and_the_bound_ones", in_runtime(own_folders)),
+        Trial::test("process::a_failed_start_names_the_step", in_runtime(failed_starts)),
+        Trial::test("process::terminate_ends_the_group_even_when_it_ignores_sigterm", in_runtime(terminate_group)),
+        Trial::test("process::beside_another_sees_the_same_files", in_runtime(beside)),
+        Trial::test("process::dropped_it_is_killed_with_its_children", in_runtime(dropped_process)),
         Trial::test("tun::packets_go_both_ways", in_runtime(tun_both_ways)),
     ];
     libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
@@ -65,8 +73,8 @@ fn dropped_namespace() -> Outcome {
     Ok(())
 }
 
-const LEFT: Mac = Mac([2, 0, 0, 0, 0, 1]);
-const RIGHT: Mac = Mac([2, 0, 0, 0, 0, 2]);
+const LEFT: MacAddress = MacAddress([2, 0, 0, 0, 0, 1]);
+const RIGHT: MacAddress = MacAddress([2, 0, 0, 0, 0, 2]);
 
 /// Two namespaces and a link between them, `a` in the first and `b` in the second, up.
 async fn pair() -> Result<(Namespace, Namespace), Failed> {
@@ -81,7 +89,7 @@ async fn pair() -> Result<(Namespace, Namespace), Failed> {
     Ok((left, right))
 }
 
-fn frame(to: Mac, from: Mac, len: usize) -> Vec<u8> {
+fn frame(to: MacAddress, from: MacAddress, len: usize) -> Vec<u8> {
     let mut frame = [&to.0[..], &from.0, &[0x88, 0xb5]].concat();
     frame.resize(len, 0x5a);
     frame
@@ -93,9 +101,9 @@ async fn frames_cross() -> Outcome {
     let a = FramePort::open(&left, "a", PortOptions::default(), clock)?;
     let b = FramePort::open(&right, "b", PortOptions::default(), clock)?;
     let watcher = FramePort::open(&left, "a", PortOptions { outgoing: true, ..PortOptions::default() }, clock)?;
-    assert_eq!(a.mac(), LEFT.0);
+    assert_eq!(a.mac(), LEFT);
     // Addressed to a third station: only a promiscuous port takes it. The longest frame there is.
-    let sent = frame(Mac([2, 0, 0, 0, 0, 9]), LEFT, 1514);
+    let sent = frame(MacAddress([2, 0, 0, 0, 0, 9]), LEFT, 1514);
     let before = clock.now();
     a.send(&sent).await?;
     let received = b.recv().await?;
@@ -162,6 +170,130 @@ async fn checksums_complete() -> Outcome {
         assert_eq!(packet.get_destination(), to);
         assert_eq!(datagram.get_checksum(), pnet::packet::udp::ipv4_checksum(&datagram, &here, &to));
     }
+    Ok(())
+}
+
+fn shell(script: &str) -> Program {
+    Program::new("sh", ["-c", script])
+}
+
+const LIMIT: Duration = Duration::from_secs(5);
+
+async fn lines_arrive() -> Outcome {
+    let clock = Clock::start();
+    let namespace = Namespace::new("lines")?;
+    let long = "x".repeat(40_000);
+    let program = shell("printf 'one\\r\\n\\ntwo\\377\\n'; printf \"$LONG\"; echo done >&2; exit 7").env("LONG", &long);
+    let before = clock.now();
+    let finished = process::run(&namespace, &program, LIMIT, clock).await?;
+    assert_eq!(finished.status.code(), Some(7));
+    assert_eq!(finished.text(Stream::Stderr), "done\n");
+    let stdout: Vec<_> = finished.lines.iter().filter(|line| line.stream == Stream::Stdout).collect();
+    let texts: Vec<_> = stdout.iter().map(|line| &*line.text).collect();
+    assert_eq!(texts[..3], ["one", "", "two\u{fffd}"]);
+    assert_eq!(texts[3..].concat(), long);
+    assert!(texts[3..].iter().all(|text| text.len() <= 16 << 10));
+    assert!(stdout.windows(2).all(|pair| pair[0].at <= pair[1].at) && before <= stdout[0].at);
+    Ok(())
+}
+
+/// A folder under /tmp that is removed again.
+struct Folder(std::path::PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> std::io::Result<Self> {
+        let path = std::env::temp_dir().join(format!("ike-interop-lab-{name}-{:?}", std::thread::current().id()));
+        std::fs::create_dir_all(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+async fn own_folders() -> Outcome {
+    let clock = Clock::start();
+    let namespace = Namespace::new("folders")?;
+    // The sources lie in /tmp, which the program finds empty.
+    let folder = Folder::new("bind")?;
+    std::fs::write(folder.0.join("secret"), "s3cret")?;
+    let mut program = shell(
+        "ls -A /tmp; ls -A /var/lib; cat /etc/hostname; cat /run/deep/er/secret; ls /run/cell; pwd; \
+         echo theirs > /run/cell/made; echo x > /run/gone; readlink /proc/self/ns/net",
+    )
+    .bind(&folder.0, "/run/cell")
+    .bind(folder.0.join("secret"), "/run/deep/er/secret")
+    .bind(folder.0.join("secret"), "/etc/hostname")
+    .private("/var/lib");
+    program.working_folder = Some("/run/cell".into());
+    let finished = process::run(&namespace, &program, LIMIT, clock).await?;
+    let network = namespace.on_thread(net_of_this_thread)?;
+    let expected = format!("s3crets3cretsecret\n/run/cell\n{}\n", network.display());
+    assert_eq!((finished.text(Stream::Stdout), finished.text(Stream::Stderr)), (expected, String::new()));
+    assert!(finished.status.success());
+    assert_eq!(std::fs::read_to_string(folder.0.join("made"))?, "theirs\n");
+    assert!(!std::path::Path::new("/run/gone").exists());
+    Ok(())
+}
+
+async fn failed_starts() -> Outcome {
+    let clock = Clock::start();
+    let namespace = Namespace::new("fails")?;
+    for (program, expected) in [
+        (Program::new("/nonexistent/charon", [""; 0]), "starting /nonexistent/charon: No such file"),
+        (shell("").bind("/nonexistent", "/run/x"), "starting sh: /nonexistent: No such file"),
+        (shell("").bind("/etc", "/nonexistent"), "starting sh: binding to /nonexistent: No such file"),
+        (shell("").private("/nonexistent"), "starting sh: a private /nonexistent: No such file"),
+        (
+            Program { working_folder: Some("/run/none".into()), ..shell("") },
+            "starting sh: changing to /run/none: No such",
+        ),
+    ] {
+        let error = Process::spawn(&namespace, &program, clock).expect_err(expected).to_string();
+        assert!(error.starts_with(expected), "{error}");
+    }
+    Ok(())
+}
+
+async fn terminate_group() -> Outcome {
+    let clock = Clock::start();
+    let namespace = Namespace::new("stubborn")?;
+    let script = "trap '' TERM; (trap '' TERM; echo ready; while :; do sleep 1; done) & while :; do sleep 1; done";
+    let (process, mut lines) = Process::spawn(&namespace, &shell(script), clock)?;
+    assert_eq!(lines.recv().await.ok_or("a line")?.text, "ready");
+    let status = process.terminate(Duration::from_millis(50)).await?;
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9));
+    assert!(lines.recv().await.is_none(), "the child that held the outputs is gone too");
+
+    let (process, mut lines) =
+        Process::spawn(&namespace, &shell("trap 'exit 3' TERM; echo ready; sleep 9 & wait"), clock)?;
+    assert_eq!(lines.recv().await.ok_or("a line")?.text, "ready");
+    assert_eq!(process.terminate(LIMIT).await?.code(), Some(3));
+    assert!(lines.recv().await.is_none(), "what it left behind is gone too");
+    Ok(())
+}
+
+async fn beside() -> Outcome {
+    let clock = Clock::start();
+    let namespace = Namespace::new("beside")?;
+    let (process, mut lines) = Process::spawn(&namespace, &shell("echo 42 > /run/mine; echo ready; sleep 9"), clock)?;
+    lines.recv().await.ok_or("a line")?;
+    let finished = process::run_beside(&process, &namespace, &shell("cat /run/mine"), LIMIT, clock).await?;
+    assert_eq!(finished.text(Stream::Stdout), "42\n");
+    assert_eq!(std::fs::read_to_string(process.file("/run/mine".as_ref()))?, "42\n");
+    Ok(())
+}
+
+async fn dropped_process() -> Outcome {
+    let clock = Clock::start();
+    let namespace = Namespace::new("dropped")?;
+    let (process, mut lines) = Process::spawn(&namespace, &shell("sleep 99 & echo ready; wait"), clock)?;
+    lines.recv().await.ok_or("a line")?;
+    drop(process);
+    assert!(lines.recv().await.is_none());
     Ok(())
 }
 

@@ -12,6 +12,7 @@ use crate::lab::clock::Clock;
 use crate::lab::namespace::Namespace;
 use crate::lab::sys::{interface, packet, watch};
 use crate::time::Instant;
+use crate::wire::ethernet::MacAddress;
 
 /// Room beyond the MTU: the Ethernet header and a VLAN tag.
 const LINK_HEADER: usize = 18;
@@ -60,7 +61,7 @@ pub struct FramePort {
     socket: AsyncFd<OwnedFd>,
     clock: Clock,
     capacity: usize,
-    mac: [u8; 6],
+    mac: MacAddress,
     lost: AtomicU64,
 }
 
@@ -81,14 +82,18 @@ impl FramePort {
                 packet::promiscuous(&socket, index)?;
             }
             packet::bind(&socket, index)?;
-            Ok((socket, interface::mtu(interface)? as usize + LINK_HEADER, interface::hardware_address(interface)?))
+            Ok((
+                socket,
+                interface::mtu(interface)? as usize + LINK_HEADER,
+                MacAddress(interface::hardware_address(interface)?),
+            ))
         })?;
         let socket = watch(socket).map_err(|source| LabError::new(format!("watching {interface}"), source))?;
         Ok(Self { socket, clock, capacity, mac, lost: AtomicU64::new(0) })
     }
 
     /// The interface's hardware address.
-    pub fn mac(&self) -> [u8; 6] {
+    pub fn mac(&self) -> MacAddress {
         self.mac
     }
 

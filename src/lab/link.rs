@@ -1,6 +1,5 @@
 //! Links, addresses, routes and neighbours: the only user of rtnetlink.
 
-use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, AsRawFd};
@@ -20,24 +19,8 @@ use rtnetlink::{
 use crate::lab::LabError;
 use crate::lab::namespace::Namespace;
 use crate::lab::sys::interface::{self, Offload};
-use crate::scenario::Ipv4Prefix;
-
-/// An Ethernet hardware address.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Mac(pub [u8; 6]);
-
-impl fmt::Display for Mac {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, e, f] = self.0;
-        write!(formatter, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
-    }
-}
-
-impl fmt::Debug for Mac {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, formatter)
-    }
-}
+use crate::wire::ethernet::MacAddress;
+use crate::wire::ipv4::Ipv4Prefix;
 
 /// One end of a veth pair.
 #[derive(Clone, Copy)]
@@ -47,7 +30,7 @@ pub struct VethEnd<'a> {
     /// Its name there, at most 15 octets.
     pub interface: &'a str,
     /// Its hardware address.
-    pub mac: Mac,
+    pub mac: MacAddress,
 }
 
 /// Where a route leads.
@@ -156,7 +139,7 @@ impl Links {
     /// # Errors
     /// When the next hop is not on a link, or the route is there already.
     pub async fn add_route(&self, to: Ipv4Prefix, next_hop: NextHop, source: Option<Ipv4Addr>) -> Result<(), LabError> {
-        let mut route = RouteMessageBuilder::<Ipv4Addr>::new().destination_prefix(to.address(), to.prefix_len());
+        let mut route = RouteMessageBuilder::<Ipv4Addr>::new().destination_prefix(to.network(), to.length());
         route = match next_hop {
             NextHop::Gateway(gateway) => route.gateway(gateway),
             NextHop::OnLink(index, gateway) => route.output_interface(index).gateway(gateway).onlink(),
@@ -175,7 +158,7 @@ impl Links {
     /// When there is none.
     pub async fn remove_route(&self, to: Ipv4Prefix) -> Result<(), LabError> {
         let mut route = RouteMessageBuilder::<Ipv4Addr>::new()
-            .destination_prefix(to.address(), to.prefix_len())
+            .destination_prefix(to.network(), to.length())
             .scope(RouteScope::NoWhere)
             .build();
         route.header.kind = RouteType::Unspec;
@@ -186,7 +169,7 @@ impl Links {
     ///
     /// # Errors
     /// When the interface is not there.
-    pub async fn add_neighbour(&self, index: u32, neighbour: Ipv4Addr, mac: Mac) -> Result<(), LabError> {
+    pub async fn add_neighbour(&self, index: u32, neighbour: Ipv4Addr, mac: MacAddress) -> Result<(), LabError> {
         let request = self.handle.neighbours().add(index, IpAddr::V4(neighbour)).link_layer_address(&mac.0).replace();
         self.done(|| format!("adding the neighbour {neighbour}"), request.execute().await)
     }

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod frame_port;
 pub mod link;
 pub mod namespace;
+pub mod process;
 pub mod sandbox;
 mod sys;
 pub mod tun;

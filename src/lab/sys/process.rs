@@ -37,7 +37,6 @@ pub(in crate::lab) fn unshare(flags: rustix::thread::UnshareFlags) -> io::Result
 /// Has `prepare` run in the child between fork and exec.
 ///
 /// `prepare` must not allocate, lock or panic: it may call the kernel, and read what was prepared before.
-#[expect(dead_code, reason = "the process module, next, needs it")]
 pub(in crate::lab) fn before_exec(
     command: &mut process::Command,
     prepare: impl FnMut() -> io::Result<()> + Send + Sync + 'static,
