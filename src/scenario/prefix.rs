@@ -21,7 +21,7 @@ pub enum PrefixError {
     #[error("`{0}` is no prefix length: expected 0 to 32")]
     Length(String),
     /// Bits beyond the prefix length are set.
-    #[error("`{found}` has host bits set: the network is {network}")]
+    #[error("`{found}` has host bits set: expected the network {network}")]
     HostBits {
         /// What was written.
         found: String,
@@ -109,6 +109,43 @@ impl FromStr for Ipv4Prefix {
     }
 }
 
+/// An address with the prefix length of the link it is on, written `10.1.0.10/24`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct InterfaceAddress {
+    /// The address.
+    pub address: Ipv4Addr,
+    /// The network of the link.
+    pub network: Ipv4Prefix,
+}
+
+/// A text that is no address on a link.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no address on a link: expected one such as 10.1.0.10/24")]
+pub struct InterfaceAddressError(String);
+
+impl FromStr for InterfaceAddress {
+    type Err = InterfaceAddressError;
+
+    fn from_str(text: &str) -> Result<Self, InterfaceAddressError> {
+        let error = || InterfaceAddressError(text.to_owned());
+        let (address, len) = text.split_once('/').ok_or_else(error)?;
+        let address: Ipv4Addr = address.parse().map_err(|_| error())?;
+        let network: Ipv4Prefix = match format!("{address}/{len}").parse() {
+            Ok(network) => network,
+            Err(PrefixError::HostBits { network, .. }) => network,
+            Err(_) => return Err(error()),
+        };
+        let is_host = network.prefix_len() >= 31 || (address != network.address() && address != network.last());
+        if is_host { Ok(Self { address, network }) } else { Err(error()) }
+    }
+}
+
+impl fmt::Display for InterfaceAddress {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.address, self.network.len)
+    }
+}
+
 fn mask_bits(len: u8) -> u32 {
     u32::MAX.checked_shl(32 - u32::from(len)).unwrap_or(0)
 }
@@ -122,7 +159,7 @@ mod tests {
     #[test]
     fn host_bits_are_refused_with_the_network_meant() {
         let error = "10.1.0.7/24".parse::<Ipv4Prefix>().unwrap_err();
-        assert_eq!(error.to_string(), "`10.1.0.7/24` has host bits set: the network is 10.1.0.0/24");
+        assert_eq!(error.to_string(), "`10.1.0.7/24` has host bits set: expected the network 10.1.0.0/24");
         for text in ["", "10.1.0.0", "10.1.0/24", "10.1.0.0/33", "10.1.0.0/+4", "10.1.0.0/", "x/24"] {
             assert!(text.parse::<Ipv4Prefix>().is_err(), "{text}");
         }
@@ -135,6 +172,16 @@ mod tests {
         assert!(any.covers(top) && !top.covers(any));
         assert_eq!((any.mask(), any.last()), (Ipv4Addr::UNSPECIFIED, Ipv4Addr::BROADCAST));
         assert_eq!((top.nth(0), top.nth(1)), (Some(Ipv4Addr::BROADCAST), None));
+    }
+
+    #[test]
+    fn addresses_on_links() {
+        let address: InterfaceAddress = "10.1.0.10/24".parse().unwrap();
+        assert_eq!(address.network.to_string(), "10.1.0.0/24");
+        assert_eq!(address.to_string(), "10.1.0.10/24");
+        for text in ["10.1.0.0/24", "10.1.0.255/24", "10.1.0.10", "10.1.0.10/33", "/24"] {
+            assert!(text.parse::<InterfaceAddress>().is_err(), "{text}");
+        }
     }
 
     proptest! {

@@ -4,16 +4,23 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
+use serde::Deserialize;
+
 use crate::crypto::{Cipher, Group, Hash, UnknownName};
-use crate::scenario::prefix::Ipv4Prefix;
+use crate::scenario::prefix::{InterfaceAddress, Ipv4Prefix};
+use crate::scenario::text::{self, texts, words};
 use crate::scenario::units::{Kilobytes, Span};
 
 /// An IKEv1 tunnel with a pre-shared key, as the implementation under test is to bring it up.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Tunnel {
     /// The implementation's outer address.
+    #[serde(deserialize_with = "text::address")]
     pub local: Ipv4Addr,
     /// The Cisco's outer address.
+    #[serde(deserialize_with = "text::address")]
     pub remote: Ipv4Addr,
     /// The pre-shared key.
     pub psk: Psk,
@@ -22,12 +29,16 @@ pub struct Tunnel {
     /// What to negotiate for each pair of IPsec SAs.
     pub phase2: Phase2,
     /// What to protect, one quick mode each; never empty.
+    #[serde(deserialize_with = "text::some")]
     pub traffic: Vec<TrafficPair>,
     /// Whether ESP goes into UDP.
+    #[serde(default)]
     pub nat_traversal: NatTraversal,
     /// The phase 1 identities, where they are not the outer addresses.
+    #[serde(default)]
     pub identities: Identities,
     /// Dead peer detection, if wanted.
+    #[serde(default)]
     pub dpd: Option<Dpd>,
 }
 
@@ -47,44 +58,78 @@ impl Psk {
     }
 }
 
+impl FromStr for Psk {
+    type Err = BadPsk;
+
+    fn from_str(text: &str) -> Result<Self, BadPsk> {
+        if text.is_empty() || text.contains(|character: char| !matches!(character, '!'..='~')) || text.contains('?') {
+            return Err(BadPsk);
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// A text that IOS would not take as a pre-shared key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a key that cannot be typed on the router: expected printable ASCII without blanks and `?`")]
+pub struct BadPsk;
+
 impl fmt::Debug for Psk {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Psk(redacted)")
     }
 }
 
-/// The phase 1 exchange (RFC 2409 5).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Exchange {
-    /// Main mode: six messages, identities protected.
-    #[default]
-    Main,
-    /// Aggressive mode: three messages.
-    Aggressive,
+words! {
+    /// The phase 1 exchange (RFC 2409 5).
+    #[derive(Default)]
+    Exchange, "phase 1 exchange", {
+        #[default]
+        Main = "main": "Main mode: six messages, identities protected.",
+        Aggressive = "aggressive": "Aggressive mode: three messages.",
+    }
 }
 
 /// What to negotiate for the ISAKMP SA.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Phase1 {
     /// Main or aggressive mode.
+    #[serde(default)]
     pub exchange: Exchange,
     /// The transforms, best first; never empty.
+    #[serde(deserialize_with = "text::some")]
     pub proposals: Vec<Phase1Proposal>,
-    /// The lifetime to propose.
+    /// The lifetime to propose; 24 hours, as IOS has it, unless given.
+    #[serde(default = "day", deserialize_with = "text::lifetime")]
     pub lifetime: Span,
 }
 
 /// What to negotiate for a pair of IPsec SAs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Phase2 {
     /// The transforms, best first; never empty.
+    #[serde(deserialize_with = "text::some")]
     pub proposals: Vec<Phase2Proposal>,
     /// The group of a second Diffie-Hellman exchange; `None` is no perfect forward secrecy.
+    #[serde(default, deserialize_with = "text::pfs")]
+    #[schemars(schema_with = "text::pfs_schema")]
     pub pfs: Option<Group>,
-    /// The lifetime in time to propose.
+    /// The lifetime in time to propose; one hour, as IOS has it, unless given.
+    #[serde(default = "hour", deserialize_with = "text::lifetime")]
     pub lifetime: Span,
     /// The lifetime in data to propose; `None` proposes none.
+    #[serde(default)]
     pub volume: Option<Kilobytes>,
+}
+
+fn day() -> Span {
+    Span::from_secs(86_400)
+}
+
+fn hour() -> Span {
+    Span::from_secs(3600)
 }
 
 /// One ISAKMP transform, written `aes256-sha1-modp1536`. The authentication method is always the pre-shared key.
@@ -188,17 +233,21 @@ impl fmt::Display for Phase2Proposal {
 }
 
 /// A pair of traffic selectors, from the implementation's side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct TrafficPair {
     /// The network behind the implementation.
     pub local: Ipv4Prefix,
     /// The network behind the Cisco.
     pub remote: Ipv4Prefix,
     /// The only IP protocol protected; `None` is any.
+    #[serde(default)]
     pub protocol: Option<Protocol>,
     /// The only port on our side; needs TCP or UDP.
+    #[serde(default)]
     pub local_port: Option<u16>,
     /// The only port on the Cisco's side; needs TCP or UDP.
+    #[serde(default)]
     pub remote_port: Option<u16>,
 }
 
@@ -264,24 +313,26 @@ impl fmt::Display for Protocol {
     }
 }
 
-/// Whether ESP goes into UDP port 4500 (RFC 3948).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum NatTraversal {
-    /// When the NAT-D payloads show a NAT (RFC 3947).
-    #[default]
-    Auto,
-    /// Always, as though a NAT had been seen.
-    Force,
-    /// Never; NAT traversal is not announced.
-    Off,
+words! {
+    /// Whether ESP goes into UDP port 4500 (RFC 3948).
+    #[derive(Default)]
+    NatTraversal, "NAT traversal", {
+        #[default]
+        Auto = "auto": "When the NAT-D payloads show a NAT (RFC 3947).",
+        Force = "force": "Always, as though a NAT had been seen.",
+        Off = "off": "Never; NAT traversal is not announced.",
+    }
 }
 
 /// The phase 1 identities; `None` is the outer address of that side.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Identities {
     /// What the implementation says it is.
+    #[serde(default)]
     pub local: Option<Identity>,
     /// What it expects the Cisco to say.
+    #[serde(default)]
     pub remote: Option<Identity>,
 }
 
@@ -334,12 +385,31 @@ impl fmt::Display for Identity {
 }
 
 /// Dead peer detection (RFC 3706).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Dpd {
     /// How long the peer may be silent before it is asked.
+    #[serde(deserialize_with = "text::lifetime")]
     pub delay: Span,
     /// How long it may stay silent before it is declared dead.
+    #[serde(deserialize_with = "text::lifetime")]
     pub timeout: Span,
+}
+
+texts! {
+    Psk, "Psk", "A pre-shared key: printable ASCII without blanks and `?`.", "^[!-~]+$";
+    Phase1Proposal, "Phase1Proposal", "cipher-hash-group, such as aes256-sha1-modp1536.",
+        "^(des|3des|aes(128|192|256))-(md5|sha1|sha256|sha384|sha512)-modp(768|1024|1536|2048|3072|4096)$";
+    Phase2Proposal, "Phase2Proposal", "cipher-hash, such as aes128-sha1, or aes128gcm16.",
+        "^((des|3des|aes(128|192|256)|null)-(md5|sha1|sha256|sha384|sha512)|aes(128|192|256)gcm16)$";
+    Protocol, "Protocol", "icmp, tcp, udp, gre or a protocol number.", "^(icmp|tcp|udp|gre|[0-9]{1,3})$";
+    Identity, "Identity", "An IPv4 address, fqdn:NAME, user-fqdn:NAME or key-id:TEXT.",
+        "^([0-9]+(\\.[0-9]+){3}|(fqdn|user-fqdn|key-id):.+)$";
+    Ipv4Prefix, "Ipv4Prefix", "An IPv4 network, such as 10.1.0.0/24.", "^[0-9]+(\\.[0-9]+){3}/[0-9]{1,2}$";
+    InterfaceAddress, "InterfaceAddress", "An address with the prefix length of its link, such as 10.1.0.10/24.",
+        "^[0-9]+(\\.[0-9]+){3}/[0-9]{1,2}$";
+    Span, "Span", "A whole number and a unit: 500ms, 30s, 5m, 8h, 1d.", "^[0-9]+(ms|s|m|h|d)$";
+    Kilobytes, "Kilobytes", "A whole number and a unit: 4608000kB, 100MB, 4GB.", "^[0-9]+(kB|MB|GB)$";
 }
 
 #[cfg(test)]
