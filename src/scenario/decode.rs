@@ -13,12 +13,12 @@ use crate::diag::{Diagnostic, Source};
 use crate::scenario::node::{Entry, Node, Value};
 
 /// Reads a `T` from the tree of `source`.
-pub(crate) fn decode<T: DeserializeOwned>(source: &Source, node: &Node) -> Result<T, Diagnostic> {
+pub(crate) fn decode<T: DeserializeOwned>(source: &Source, node: &Node) -> Result<T, Vec<Diagnostic>> {
     T::deserialize(Decoder { node, owner: &node.span }).map_err(|error| {
         let span = error.span.unwrap_or_else(|| node.span.clone());
         let mut diagnostic = Diagnostic::error(source, span, error.title, error.label);
         diagnostic.help = error.help;
-        diagnostic
+        vec![diagnostic]
     })
 }
 

@@ -18,7 +18,7 @@ use crate::scenario::tunnel::{Phase1Proposal, Phase2Proposal, TrafficPair};
 pub struct Expect {
     /// How phase 1 ended.
     pub phase1: Phase1Expect,
-    /// How phase 2 ended.
+    /// How phase 2 ended; `none` unless given when phase 1 is not to be established.
     pub phase2: Phase2Expect,
     /// What was agreed upon, where that is of interest.
     pub algorithms: Algorithms,

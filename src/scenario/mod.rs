@@ -1,17 +1,88 @@
 //! What is to be run: the scenario file as types, its matrix of cells, its JSON schema.
 
+mod cells;
+mod check;
+mod config;
 mod decode;
 pub mod expect;
 mod file;
+mod load;
 mod node;
 pub mod prefix;
+mod schema;
 pub mod steps;
-pub mod text;
+mod text;
+pub mod topology;
 pub mod tunnel;
 pub mod units;
 
-pub use file::{ImplementationName, KnownFailure, Twin};
-pub use prefix::Ipv4Prefix;
-pub use tunnel::Tunnel;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
+pub use cells::{Cell, Selection, Shard, UnknownShard, cells};
+pub use expect::{Diagnosis, Expect};
+pub use file::{ImplementationName, KnownFailure, Twin};
+pub use load::{load, load_tree};
+pub use prefix::{InterfaceAddress, Ipv4Prefix};
+pub use schema::schema;
+pub use steps::{Endpoint, Impairment, Nat, Ping, PingResult, Step};
+pub use text::UnknownWord;
+pub use topology::Topology;
+pub use tunnel::Tunnel;
+pub use units::{Kilobytes, Span};
+
+use crate::diag::Source;
 pub use crate::ios::Release;
+
+/// A scenario that was read and checked: every file it names has been read too.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Its path below the `scenarios` folder without the extension: `phase2/acl-not-mirrored`.
+    pub name: String,
+    /// The file it was read from.
+    pub source: Source,
+    /// What it shows, in one line.
+    pub title: String,
+    /// Who sees this, and why it happens; may be empty.
+    pub about: String,
+    /// Where it is specified or described.
+    pub references: Vec<String>,
+    /// Words to select it by.
+    pub tags: Vec<String>,
+    /// The implementations it runs with, in the order of [`ImplementationName::ALL`]; never empty.
+    pub implementations: Vec<ImplementationName>,
+    /// The releases it runs against, in the order of [`Release::ALL`]; never empty.
+    pub releases: Vec<Release>,
+    /// The router.
+    pub router: Router,
+    /// The tunnel wanted.
+    pub tunnel: Tunnel,
+    /// The addresses of the lab.
+    pub topology: Topology,
+    /// The NAT before the implementation, if there is one.
+    pub nat: Option<Nat>,
+    /// What the internet does to messages.
+    pub impairments: Vec<Impairment>,
+    /// Configuration files to use as they are, by implementation and file name.
+    pub native: BTreeMap<ImplementationName, BTreeMap<String, Source>>,
+    /// What to do; never empty.
+    pub steps: Vec<Step>,
+    /// What must be true in the end.
+    pub expect: Expect,
+    /// Cells known to fail.
+    pub known_failures: Vec<KnownFailure>,
+    /// The same with its fix laid over it, when it has one. This one has no further fix.
+    pub fixed: Option<Arc<Scenario>>,
+}
+
+/// The router of a scenario.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Router {
+    /// Its name, if the scenario gives one.
+    pub hostname: Option<String>,
+    /// Its running-config, with the scenario's changes made.
+    pub config: Source,
+}
+
+#[cfg(test)]
+mod tests;

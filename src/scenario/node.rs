@@ -32,6 +32,13 @@ pub(crate) enum Value {
     Mapping(Vec<Entry>),
 }
 
+/// One step of a path into the tree.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Key<'a> {
+    Name(&'a str),
+    Index(usize),
+}
+
 /// A key of a mapping and its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
@@ -46,6 +53,39 @@ impl Node {
         match &self.value {
             Value::Mapping(entries) => entries.iter().find(|entry| entry.key == key),
             _ => None,
+        }
+    }
+
+    /// The place of the node at the end of `path`, or of the last that there is on the way to it.
+    pub(crate) fn place(&self, path: &[Key]) -> Range<usize> {
+        let mut node = self;
+        let mut place = self.span.clone();
+        for key in path {
+            match (key, &node.value) {
+                (Key::Name(name), Value::Mapping(_)) => match node.entry(name) {
+                    Some(entry) => (node, place) = (&entry.value, entry.key_span.clone()),
+                    None => break,
+                },
+                (Key::Index(index), Value::Sequence(items)) => match items.get(*index) {
+                    Some(item) => (node, place) = (item, item.start()),
+                    None => break,
+                },
+                _ => break,
+            }
+        }
+        match &node.value {
+            Value::Scalar(_) if !node.span.is_empty() => node.span.clone(),
+            _ => place,
+        }
+    }
+
+    /// What to point at for an item of a list: its first key, if it has any.
+    fn start(&self) -> Range<usize> {
+        match &self.value {
+            Value::Mapping(entries) if self.span.is_empty() => {
+                entries.first().map_or(self.span.clone(), |entry| entry.key_span.clone())
+            }
+            _ => self.span.clone(),
         }
     }
 
@@ -79,7 +119,7 @@ pub(crate) fn merge(base: &mut Node, over: Node) {
 }
 
 /// Reads the one YAML document of `source`.
-pub(crate) fn parse(source: &Source) -> Result<Node, Diagnostic> {
+pub(crate) fn parse(source: &Source) -> Result<Node, Vec<Diagnostic>> {
     let options = serde_yaml::options! {
         budget: serde_yaml::budget! {
             max_depth: MAX_DEPTH,
@@ -90,7 +130,7 @@ pub(crate) fn parse(source: &Source) -> Result<Node, Diagnostic> {
         non_finite_float_policy: serde_yaml::NonFiniteFloatPolicy::PassThrough,
     };
     let raw: Spanned<Raw> =
-        serde_yaml::from_str_with_options(&source.text, options).map_err(|error| diagnose(source, &error))?;
+        serde_yaml::from_str_with_options(&source.text, options).map_err(|error| vec![diagnose(source, &error)])?;
     Ok(locate(raw, &source.text))
 }
 
@@ -254,54 +294,52 @@ fn start_of(location: &Location, text: &str) -> usize {
 mod tests {
     use super::*;
 
+    fn node(text: &str) -> Node {
+        parse(&Source::new("x.yaml", text)).unwrap()
+    }
+
+    fn scalars(node: &Node) -> Vec<&str> {
+        match &node.value {
+            Value::Null => vec!["(null)"],
+            Value::Scalar(text) => vec![text],
+            Value::Sequence(items) => items.iter().flat_map(scalars).collect(),
+            Value::Mapping(entries) => {
+                entries.iter().flat_map(|entry| [vec![entry.key.as_str()], scalars(&entry.value)].concat()).collect()
+            }
+        }
+    }
+
     #[test]
-    fn probe() {
-        let text = "title: ö 12.4\nm: [\"12.4\", 15.x, xe16, 012, 1e999, ~, ]\nempty:\npsk: 0x10 # hi\nq: 'a b'\nb: |\n  x\n  y\nn: !!str 12\nyes: no\na: &a {x: 1}\nc: *a\nd: {<<: *a, y: 2}\ne:\n  - ping: {a: 1}\n  - two\n";
-        let source = Source::new("x.yaml", text);
-        let node = parse(&source).unwrap();
-        fn show(node: &Node, text: &str, depth: usize) {
-            let pad = "  ".repeat(depth);
-            match &node.value {
-                Value::Null => println!("{pad}null {:?} {:?}", node.span, &text[node.span.clone()]),
-                Value::Scalar(s) => println!("{pad}{s:?} {:?} {:?}", node.span, &text[node.span.clone()]),
-                Value::Sequence(items) => {
-                    println!("{pad}seq {:?} {:?}", node.span, &text[node.span.clone()]);
-                    items.iter().for_each(|i| show(i, text, depth + 1));
-                }
-                Value::Mapping(items) => {
-                    println!("{pad}map {:?} {:?}", node.span, &text[node.span.clone()]);
-                    items.iter().for_each(|i| {
-                        println!("{pad} key {:?} {:?}", i.key, &text[i.key_span.clone()]);
-                        show(&i.value, text, depth + 2)
-                    });
-                }
-            }
-        }
-        show(&node, text, 0);
-        for bad in [
-            "a: 1\na: 2\n",
-            "a: [1, 2\n",
-            "a: b: c\n",
-            "",
-            "a: *x\n",
-            "a: !foo 1\n",
-            "---\na: 1\n---\nb: 1\n",
-            "\ta: 1\n",
-            "? [a]\n: 1\n",
-            "a: \"x\n",
-            "- 1\n b",
-            "a: {b: 1, b: 2}",
-            "a: 1\n}\n",
-            "{[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[",
-            "!!binary a: !!binary x",
-            "null: 1",
-            "1: 1",
-        ] {
-            println!("== {bad:?}");
-            match parse(&Source::new("x.yaml", bad)) {
-                Ok(n) => println!("{n:?}"),
-                Err(e) => println!("{e}"),
-            }
-        }
+    fn scalars_stay_as_they_were_written() {
+        let text = "[\"12.4\", 12.4, 012, 0x10, 1e999, no, 'a b', é, ~, 1_000]";
+        assert_eq!(scalars(&node(text)), ["12.4", "12.4", "012", "0x10", "1e999", "no", "a b", "é", "(null)", "1_000"]);
+    }
+
+    #[test]
+    fn places_are_octets_of_the_text() {
+        let text = "é: [1, {b: ü, c: [x]}]\nd:\n  - e: 1\n";
+        let node = node(text);
+        let at = |path: &[Key<'_>]| &text[node.place(path)];
+        assert_eq!(at(&[Key::Name("é"), Key::Index(1), Key::Name("b")]), "ü");
+        assert_eq!(at(&[Key::Name("é"), Key::Index(1), Key::Name("c"), Key::Index(7)]), "c");
+        assert_eq!(at(&[Key::Name("d"), Key::Index(0)]), "e");
+    }
+
+    #[test]
+    fn aliases_and_merge_keys_are_expanded() {
+        assert_eq!(scalars(&node("a: &x {p: 1}\nb: {<<: *x, q: 2}")), ["a", "p", "1", "b", "q", "2", "p", "1"]);
+        let bomb = (1..9).fold("a0: &a0 [x,x,x,x,x,x,x,x,x]\n".to_owned(), |text, level| {
+            let below = format!("*a{}", level - 1);
+            text + &format!("a{level}: &a{level} [{}]\n", [below.as_str(); 9].join(","))
+        });
+        let error = parse(&Source::new("x.yaml", bomb)).unwrap_err().remove(0);
+        assert!(error.title.contains("too large") || error.title.contains("bad YAML"), "{error}");
+    }
+
+    #[test]
+    fn mappings_merge_and_all_else_replaces() {
+        let mut base = node("{a: {b: 1, c: [1, 2]}, d: 3}");
+        merge(&mut base, node("{a: {c: [9], e: 5}, d: {f: 6}}"));
+        assert_eq!(scalars(&base), ["a", "b", "1", "c", "9", "e", "5", "d", "f", "6"]);
     }
 }

@@ -89,6 +89,12 @@ impl Ipv4Prefix {
         let address = Ipv4Addr::from_bits(self.address.to_bits().checked_add(n)?);
         self.contains(address).then_some(address)
     }
+
+    /// The last address a host may have, unless that is `taken`: then the one before.
+    pub(crate) fn last_host(self, taken: Ipv4Addr) -> Option<Ipv4Addr> {
+        let last = self.last().to_bits().checked_sub(1).map(Ipv4Addr::from_bits).filter(|_| self.len <= 30)?;
+        if last != taken { Some(last) } else { last.to_bits().checked_sub(1).map(Ipv4Addr::from_bits) }
+    }
 }
 
 impl fmt::Display for Ipv4Prefix {

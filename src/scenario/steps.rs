@@ -4,9 +4,10 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
+use crate::ike::naming::MessageName;
 use crate::scenario::expect::Midway;
 use crate::scenario::text::{self, texts, words};
 use crate::scenario::units::Span;
@@ -14,6 +15,7 @@ use crate::scenario::units::Span;
 /// One step of a scenario.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(transform = allow_bare_ping)]
 pub enum Step {
     /// The implementation brings the tunnel up, and the step ends when it is up or has failed.
     Initiate,
@@ -25,6 +27,13 @@ pub enum Step {
     Cisco(String),
     /// Things must be so by now.
     Expect(Box<Midway>),
+}
+
+/// A ping with nothing said about it may stand as a word alone.
+fn allow_bare_ping(schema: &mut Schema) {
+    if let Some(choices) = schema.get_mut("oneOf").and_then(|choices| choices.as_array_mut()) {
+        choices.push(serde_json::json!({ "type": "string", "const": "ping", "description": "From left to right." }));
+    }
 }
 
 /// ICMP echo requests between the hosts.
@@ -110,7 +119,7 @@ words! {
     }
 }
 
-/// What the internet does to messages, counted from the first of that name.
+/// What the internet does to messages. Actions apply to the first so many of a name, one after another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Impairment {
@@ -126,8 +135,10 @@ pub enum Impairment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Impaired {
-    /// The message.
-    pub message: Message,
+    /// The message; its retransmissions count as further ones.
+    #[serde(deserialize_with = "text::parsed")]
+    #[schemars(schema_with = "message_schema")]
+    pub message: MessageName,
     /// How often: the first `times` of them.
     #[serde(default = "once")]
     pub times: u16,
@@ -137,8 +148,10 @@ pub struct Impaired {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Delayed {
-    /// The message.
-    pub message: Message,
+    /// The message; its retransmissions count as further ones.
+    #[serde(deserialize_with = "text::parsed")]
+    #[schemars(schema_with = "message_schema")]
+    pub message: MessageName,
     /// How often: the first `times` of them.
     #[serde(default = "once")]
     pub times: u16,
@@ -150,22 +163,13 @@ fn once() -> u16 {
     1
 }
 
-words! {
-    /// A message of the negotiation, by its place in its exchange (RFC 2409 5). Retransmissions count as further ones.
-    Message, "message", {
-        MainMode1 = "main-mode-1": "The initiator's SA payload.",
-        MainMode2 = "main-mode-2": "The responder's SA payload.",
-        MainMode3 = "main-mode-3": "The initiator's KE and nonce.",
-        MainMode4 = "main-mode-4": "The responder's KE and nonce.",
-        MainMode5 = "main-mode-5": "The initiator's identity, encrypted.",
-        MainMode6 = "main-mode-6": "The responder's identity, encrypted.",
-        AggressiveMode1 = "aggressive-mode-1": "The initiator's SA, KE, nonce and identity.",
-        AggressiveMode2 = "aggressive-mode-2": "The responder's SA, KE, nonce, identity and hash.",
-        AggressiveMode3 = "aggressive-mode-3": "The initiator's hash.",
-        QuickMode1 = "quick-mode-1": "The initiator's IPsec proposal.",
-        QuickMode2 = "quick-mode-2": "The responder's choice.",
-        QuickMode3 = "quick-mode-3": "The initiator's last hash.",
-    }
+/// The schema of a message's name.
+fn message_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "description": "A message by its place in its exchange, such as main-mode-4.",
+        "pattern": "^(main-mode-[1-6]|aggressive-mode-[1-3]|quick-mode-[1-4]|transaction-[0-9]+|informational)$",
+    })
 }
 
 /// A NAT between the implementation and the internet, which translates ports too.

@@ -11,7 +11,7 @@ use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 
 use crate::crypto::Group;
 use crate::ios::Release;
-use crate::scenario::units::Span;
+use crate::scenario::units::{Span, UnitError};
 
 /// An enum of words, with its `ALL`, `word`, `about`, text forms and schema.
 macro_rules! words {
@@ -119,12 +119,13 @@ pub(crate) fn word_schema(words: &[(&str, &str)]) -> Schema {
 
 /// Reads a `T` from a text; what its `FromStr` says is the error.
 pub(crate) fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: fmt::Display>>(deserializer: D) -> Result<T, D::Error> {
-    deserializer.deserialize_str(Parsed(PhantomData))
+    deserializer.deserialize_str(Reader(|text: &str| text.parse().map_err(|error: T::Err| error.to_string())))
 }
 
-struct Parsed<T>(PhantomData<T>);
+/// Reads a text with a function, so that its error is one about the text's place.
+struct Reader<F>(F);
 
-impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Parsed<T> {
+impl<T, F: FnOnce(&str) -> Result<T, String>> Visitor<'_> for Reader<F> {
     type Value = T;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -132,20 +133,20 @@ impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Parsed<T> {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
-        text.parse().map_err(E::custom)
+        (self.0)(text).map_err(E::custom)
     }
 }
 
 /// Reads an IPv4 address of one host.
 pub(crate) fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ipv4Addr, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let address: Ipv4Addr = text
-        .parse()
-        .map_err(|_| de::Error::custom(format!("`{text}` is no IPv4 address: expected one such as 192.0.2.10")))?;
-    if address.is_unspecified() || address.is_multicast() || address.is_broadcast() || address.is_loopback() {
-        return Err(de::Error::custom(format!("`{address}` is no address of a host: expected one such as 192.0.2.10")));
-    }
-    Ok(address)
+    deserializer.deserialize_str(Reader(|text: &str| {
+        let address: Ipv4Addr =
+            text.parse().map_err(|_| format!("`{text}` is no IPv4 address: expected one such as 192.0.2.10"))?;
+        if address.is_unspecified() || address.is_multicast() || address.is_broadcast() || address.is_loopback() {
+            return Err(format!("`{address}` is no address of a host: expected one such as 192.0.2.10"));
+        }
+        Ok(address)
+    }))
 }
 
 /// Reads an optional IPv4 address of one host.
@@ -155,23 +156,25 @@ pub(crate) fn some_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result
 
 /// Reads `none` or a Diffie-Hellman group.
 pub(crate) fn pfs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Group>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    if text == "none" {
-        return Ok(None);
-    }
-    let valid = || Group::ALL.iter().map(|group| group.word()).collect::<Vec<_>>().join(", ");
-    let unknown = |_| de::Error::custom(format!("`{text}` is no PFS group: expected one of none, {}", valid()));
-    text.parse().map(Some).map_err(unknown)
+    deserializer.deserialize_str(Reader(|text: &str| {
+        if text == "none" {
+            return Ok(None);
+        }
+        let valid = || Group::ALL.iter().map(|group| group.word()).collect::<Vec<_>>().join(", ");
+        text.parse().map(Some).map_err(|_| format!("`{text}` is no PFS group: expected one of none, {}", valid()))
+    }))
 }
 
 /// Reads an SA lifetime: whole seconds that fit the 32 bits of the attribute.
 pub(crate) fn lifetime<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
-    let span: Span = parsed(deserializer)?;
-    if span.0.subsec_nanos() == 0 && (1..=u64::from(u32::MAX)).contains(&span.as_secs()) {
-        Ok(span)
-    } else {
-        Err(de::Error::custom(format!("`{span}` is no lifetime: expected whole seconds, from 1s to {}s", u32::MAX)))
-    }
+    deserializer.deserialize_str(Reader(|text: &str| {
+        let span: Span = text.parse().map_err(|error: UnitError| error.to_string())?;
+        if span.0.subsec_nanos() == 0 && (1..=u64::from(u32::MAX)).contains(&span.as_secs()) {
+            Ok(span)
+        } else {
+            Err(format!("`{text}` is no lifetime: expected whole seconds, from 1s to {}s", u32::MAX))
+        }
+    }))
 }
 
 /// Reads a list that must have something in it.

@@ -1,0 +1,161 @@
+//! The matrix: which cells there are, and which of them are asked for.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use crate::diag::Diagnostic;
+use crate::ios::Release;
+use crate::scenario::Scenario;
+use crate::scenario::decode::closest;
+use crate::scenario::file::{ImplementationName, KnownFailure, Twin};
+
+/// One run: a scenario with an implementation against a release, broken or fixed.
+#[derive(Clone, Debug)]
+pub struct Cell {
+    /// `phase2/acl-not-mirrored/strongswan/15.x`, with `:fixed` at the end for the fixed twin. Unique, and the same
+    /// from run to run.
+    pub name: String,
+    /// What is run; for the fixed twin with the fix laid over it.
+    pub scenario: Arc<Scenario>,
+    /// With which implementation.
+    pub implementation: ImplementationName,
+    /// Against which release.
+    pub release: Release,
+    /// Which twin this is; `None` when the scenario has no fix.
+    pub twin: Option<Twin>,
+}
+
+impl Cell {
+    /// The entry of `known_failures` that this cell is, if any.
+    pub fn known_failure(&self) -> Option<&KnownFailure> {
+        self.scenario.known_failures.iter().find(|known| {
+            known.implementation.is_none_or(|name| name == self.implementation)
+                && known.ios.is_none_or(|release| release == self.release)
+                && known.twin.is_none_or(|twin| Some(twin) == self.twin)
+        })
+    }
+}
+
+/// Every cell of `scenarios`, in the order of scenario, implementation, release and twin.
+pub fn cells(scenarios: &[Arc<Scenario>]) -> Vec<Cell> {
+    let mut cells = Vec::new();
+    for scenario in scenarios {
+        for implementation in &scenario.implementations {
+            for release in &scenario.releases {
+                let name = format!("{}/{implementation}/{release}", scenario.name);
+                let mut cell = |name, scenario: &Arc<Scenario>, twin| {
+                    let (implementation, release) = (*implementation, *release);
+                    cells.push(Cell { name, scenario: Arc::clone(scenario), implementation, release, twin });
+                };
+                cell(name.clone(), scenario, scenario.fixed.as_ref().map(|_| Twin::Broken));
+                if let Some(fixed) = &scenario.fixed {
+                    cell(format!("{name}:fixed"), fixed, Some(Twin::Fixed));
+                }
+            }
+        }
+    }
+    cells
+}
+
+/// Which cells are asked for. What is empty asks for all.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Names of cells, or the beginnings of names up to a `/`: a folder, a scenario, an implementation of it. A name
+    /// without `:fixed` stands for both twins' cells only when it is no cell's whole name.
+    pub names: Vec<String>,
+    /// Implementations.
+    pub implementations: Vec<ImplementationName>,
+    /// Releases.
+    pub releases: Vec<Release>,
+    /// Tags, of which a scenario must have one.
+    pub tags: Vec<String>,
+    /// The part of the cells to run.
+    pub shard: Option<Shard>,
+}
+
+impl Selection {
+    /// The cells asked for, in the order they had. A name that no cell has is an error.
+    pub fn select(&self, cells: Vec<Cell>) -> Result<Vec<Cell>, Vec<Diagnostic>> {
+        let unknown: Vec<_> = self.names.iter().filter(|name| !cells.iter().any(|cell| named(name, cell))).collect();
+        if !unknown.is_empty() {
+            return Err(unknown.into_iter().map(|name| unknown_name(name, &cells)).collect());
+        }
+        Ok(cells.into_iter().filter(|cell| self.wants(cell)).collect())
+    }
+
+    fn wants(&self, cell: &Cell) -> bool {
+        (self.names.is_empty() || self.names.iter().any(|name| named(name, cell)))
+            && (self.implementations.is_empty() || self.implementations.contains(&cell.implementation))
+            && (self.releases.is_empty() || self.releases.contains(&cell.release))
+            && (self.tags.is_empty() || cell.scenario.tags.iter().any(|tag| self.tags.contains(tag)))
+            && self.shard.is_none_or(|shard| shard.holds(&cell.name))
+    }
+}
+
+fn named(name: &str, cell: &Cell) -> bool {
+    match cell.name.strip_prefix(name.trim_end_matches('/')) {
+        Some(rest) => rest.is_empty() || rest.starts_with('/'),
+        None => false,
+    }
+}
+
+fn unknown_name(name: &str, cells: &[Cell]) -> Diagnostic {
+    let error = Diagnostic::plain(format!("`{name}` is no file, and no cell's name begins with it"));
+    let mut known: Vec<&str> =
+        cells.iter().flat_map(|cell| [cell.name.as_str(), cell.scenario.name.as_str()]).collect();
+    known.sort_unstable();
+    known.dedup();
+    match closest(name, &known) {
+        Some(near) => error.with_help(format!("did you mean `{near}`?")),
+        None => error.with_help("`ike-interop list` prints the names of all cells"),
+    }
+}
+
+/// One of several parts of the cells, told apart by a hash of their names, so that no machine needs to know the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    index: u32,
+    count: u32,
+}
+
+/// A text that is no shard.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no shard: expected I/N with I from 1 to N, such as 2/4")]
+pub struct UnknownShard(String);
+
+impl Shard {
+    /// Part `index` of `count`, counted from 1.
+    pub fn new(index: u32, count: u32) -> Result<Self, UnknownShard> {
+        if (1..=count).contains(&index) {
+            Ok(Self { index, count })
+        } else {
+            Err(UnknownShard(format!("{index}/{count}")))
+        }
+    }
+
+    /// Whether the cell of that name belongs to this part.
+    pub fn holds(self, name: &str) -> bool {
+        // FNV-1a of 64 bits: the same on every machine and in every version of the program.
+        let hash = name
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+        hash % u64::from(self.count) == u64::from(self.index - 1)
+    }
+}
+
+impl FromStr for Shard {
+    type Err = UnknownShard;
+
+    fn from_str(text: &str) -> Result<Self, UnknownShard> {
+        let parts = text.split_once('/').and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
+        let (index, count) = parts.ok_or_else(|| UnknownShard(text.to_owned()))?;
+        Self::new(index, count)
+    }
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.index, self.count)
+    }
+}

@@ -1,0 +1,245 @@
+//! From files to scenarios, or to diagnostics that point into them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::ops::Range;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use crate::diag::{Diagnostic, Source};
+use crate::scenario::decode::decode;
+use crate::scenario::expect::{Phase1Expect, Phase2Expect};
+use crate::scenario::file::ScenarioFile;
+use crate::scenario::node::{self, Entry, Key, Node, Value};
+use crate::scenario::{Scenario, Topology, check, config};
+
+/// The longest file that is read, in octets; a running-config of a large router has some 200,000.
+const MAX_FILE: u64 = 4 << 20;
+
+/// The folder below which scenarios take their names.
+const ROOT: &str = "scenarios";
+
+/// Reads one scenario and the files it names. Its name is its path below the nearest folder called `scenarios`, or its
+/// file name when there is none.
+pub fn load(path: &Path) -> Result<Scenario, Vec<Diagnostic>> {
+    load_named(path, name_of(path, None))
+}
+
+/// Reads every scenario at or below `paths`, in the order of their names. All that is wrong anywhere is returned.
+pub fn load_tree(paths: &[PathBuf]) -> Result<Vec<Arc<Scenario>>, Vec<Diagnostic>> {
+    let mut files: BTreeMap<String, PathBuf> = BTreeMap::new();
+    let mut errors = Vec::new();
+    for path in paths {
+        let mut found = Vec::new();
+        if let Err(more) = find(path, &mut found) {
+            errors.extend(more);
+        } else if found.is_empty() {
+            errors.push(
+                Diagnostic::plain(format!("no scenario below {}", path.display()))
+                    .with_help("scenarios are files that end in .yaml"),
+            );
+        }
+        for file in found {
+            let name = name_of(&file, path.is_dir().then_some(path));
+            match files.get(&name) {
+                Some(other) if !same_file(other, &file) => errors.push(Diagnostic::plain(format!(
+                    "two scenarios are called `{name}`: {} and {}",
+                    other.display(),
+                    file.display()
+                ))),
+                _ => {
+                    files.insert(name, file);
+                }
+            }
+        }
+    }
+    let mut scenarios = Vec::new();
+    for (name, path) in files {
+        match load_named(&path, name) {
+            Ok(scenario) => scenarios.push(Arc::new(scenario)),
+            Err(more) => errors.extend(more),
+        }
+    }
+    if errors.is_empty() { Ok(scenarios) } else { Err(errors) }
+}
+
+fn same_file(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+}
+
+fn find(path: &Path, found: &mut Vec<PathBuf>) -> Result<(), Vec<Diagnostic>> {
+    let unreadable = |error: io::Error| vec![Diagnostic::plain(format!("cannot read {}: {error}", path.display()))];
+    if !fs::metadata(path).map_err(unreadable)?.is_dir() {
+        found.push(path.to_owned());
+        return Ok(());
+    }
+    for entry in fs::read_dir(path).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let kind = entry.file_type().map_err(unreadable)?;
+        let path = entry.path();
+        if kind.is_dir() {
+            find(&path, found)?;
+        } else if path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn name_of(path: &Path, below: Option<&PathBuf>) -> String {
+    let words = |path: &Path| {
+        let parts = path.components().filter_map(|part| match part {
+            Component::Normal(part) => Some(part.to_string_lossy().into_owned()),
+            _ => None,
+        });
+        parts.collect::<Vec<_>>()
+    };
+    let stem = path.with_extension("");
+    let full = words(&fs::canonicalize(path).map(|path| path.with_extension("")).unwrap_or_else(|_| stem.clone()));
+    if let Some(root) = full[..full.len().saturating_sub(1)].iter().rposition(|part| part == ROOT) {
+        return full[root + 1..].join("/");
+    }
+    match below.and_then(|below| stem.strip_prefix(below).ok()) {
+        Some(rest) => words(rest).join("/"),
+        None => full.last().cloned().unwrap_or_default(),
+    }
+}
+
+fn load_named(path: &Path, name: String) -> Result<Scenario, Vec<Diagnostic>> {
+    let text = read(path).map_err(|why| vec![Diagnostic::plain(format!("cannot read {}: {why}", path.display()))])?;
+    interpret(Source::new(path, text), name, path.parent().unwrap_or(Path::new("")))
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    let size = fs::metadata(path).map_err(|error| error.to_string())?;
+    if size.len() > MAX_FILE {
+        return Err(format!("it is longer than {MAX_FILE} octets"));
+    }
+    let octets = fs::read(path).map_err(|error| error.to_string())?;
+    String::from_utf8(octets).map_err(|error| format!("octet {} is not UTF-8", error.utf8_error().valid_up_to()))
+}
+
+/// Reads a file that a scenario names, which lies relative to the scenario's folder.
+pub(crate) fn read_beside(
+    directory: &Path,
+    file: &str,
+    source: &Source,
+    place: impl Fn() -> Range<usize>,
+) -> Result<Source, Vec<Diagnostic>> {
+    let path = directory.join(file);
+    match read(&path) {
+        Ok(text) => Ok(Source::new(path, text)),
+        Err(why) => Err(vec![Diagnostic::error(
+            source,
+            place(),
+            format!("cannot read {}: {why}", path.display()),
+            "expected a file beside this one",
+        )]),
+    }
+}
+
+/// Makes a scenario of a text; the files it names are looked for in `directory`.
+pub(crate) fn interpret(source: Source, name: String, directory: &Path) -> Result<Scenario, Vec<Diagnostic>> {
+    let mut tree = node::parse(&source)?;
+    let fix = tree.take("fix");
+    let mut scenario = resolve(&source, &tree, name, directory)?;
+    match fix {
+        Some(fix) => {
+            let place = fix.key_span.clone();
+            let twin = twin(tree, fix, &source)?;
+            let fixed = resolve(&source, &twin, scenario.name.clone(), directory)?;
+            check::fixed(&fixed, &twin, place)?;
+            scenario.fixed = Some(Arc::new(fixed));
+        }
+        None => check::unfixed(&scenario, &tree)?,
+    }
+    Ok(scenario)
+}
+
+/// The tree of the fixed twin: what was expected of the broken one is gone, and the fix is laid over the rest.
+fn twin(mut base: Node, fix: Entry, source: &Source) -> Result<Node, Vec<Diagnostic>> {
+    let Value::Mapping(entries) = &fix.value.value else {
+        return Err(vec![Diagnostic::error(
+            source,
+            fix.key_span,
+            "a fix without keys",
+            "expected the keys of a scenario that change",
+        )]);
+    };
+    let refused = ["title", "matrix", "known_failures", "fix"];
+    if let Some(entry) = entries.iter().find(|entry| refused.contains(&entry.key.as_str())) {
+        let title = format!("`{}` cannot change in a fix", entry.key);
+        return Err(vec![Diagnostic::error(source, entry.key_span.clone(), title, "expected it above only")]);
+    }
+    base.take("expect");
+    if let Value::Mapping(entries) = &mut base.value
+        && let Some(Entry { value: Node { value: Value::Sequence(steps), .. }, .. }) =
+            entries.iter_mut().find(|entry| entry.key == "steps")
+    {
+        steps.retain(|step| step.entry("expect").is_none());
+        for step in steps {
+            if let Value::Mapping(step) = &mut step.value
+                && let Some(ping) = step.iter_mut().find(|entry| entry.key == "ping")
+            {
+                ping.value.take("expect");
+            }
+        }
+    }
+    node::merge(&mut base, fix.value);
+    Ok(base)
+}
+
+fn resolve(source: &Source, node: &Node, name: String, directory: &Path) -> Result<Scenario, Vec<Diagnostic>> {
+    let mut file: ScenarioFile = decode(source, node)?;
+    let says_phase2 = node.entry("expect").is_some_and(|expect| expect.value.entry("phase2").is_some());
+    if file.expect.phase1 != Phase1Expect::Established && !says_phase2 {
+        file.expect.phase2 = Phase2Expect::None;
+    }
+    let mut errors = check::file(&file, source, node);
+    let mut take = |result: Result<_, Vec<Diagnostic>>| result.map_err(|more| errors.extend(more)).ok();
+    let router = take(config::router(&file.cisco, source, node, directory));
+    let topology = Topology::derive(&file.lab, &file.tunnel, source, node).map_err(|more| errors.extend(more)).ok();
+    let mut native = BTreeMap::new();
+    for (implementation, files) in &file.native {
+        for (target, path) in files {
+            let place =
+                || node.place(&[Key::Name("native"), Key::Name(implementation.word()), Key::Name(target.as_str())]);
+            match read_beside(directory, path, source, place) {
+                Ok(text) => {
+                    native.entry(*implementation).or_insert_with(BTreeMap::new).insert(target.clone(), text);
+                }
+                Err(more) => errors.extend(more),
+            }
+        }
+    }
+    let (Some(router), Some(topology), true) = (router, topology, errors.is_empty()) else { return Err(errors) };
+    let scenario = Scenario {
+        name,
+        source: source.clone(),
+        title: file.title,
+        about: file.about,
+        references: file.references,
+        tags: file.tags,
+        implementations: sorted(file.matrix.implementation),
+        releases: sorted(file.matrix.ios),
+        router,
+        tunnel: file.tunnel,
+        topology,
+        nat: file.nat,
+        impairments: file.impair,
+        native,
+        steps: file.steps,
+        expect: file.expect,
+        known_failures: file.known_failures,
+        fixed: None,
+    };
+    let errors = check::scenario(&scenario, node);
+    if errors.is_empty() { Ok(scenario) } else { Err(errors) }
+}
+
+fn sorted<T: Ord>(mut list: Vec<T>) -> Vec<T> {
+    list.sort();
+    list.dedup();
+    list
+}

@@ -1,0 +1,318 @@
+//! Scenario files, good and bad, through the loader.
+
+use std::path::Path;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::diag::Diagnostic;
+use crate::scenario::load::interpret;
+
+const CONFIG: &str =
+    "hostname R1\ninterface GigabitEthernet0/0\n ip address 198.51.100.1 255.255.255.0\n crypto map VPN\n";
+
+/// A scenario that is right, and as short as one can be.
+const MINIMAL: &str = "\
+title: A tunnel
+cisco:
+  config: |
+    hostname R1
+    interface GigabitEthernet0/0
+     ip address 198.51.100.1 255.255.255.0
+tunnel:
+  local: 192.0.2.10
+  remote: 198.51.100.1
+  psk: s3cret
+  phase1: { proposals: [aes256-sha1-modp1536] }
+  phase2: { proposals: [aes128-sha1] }
+  traffic: [{ local: 10.1.0.0/24, remote: 10.2.0.0/24 }]
+";
+
+fn read(text: &str) -> Result<Scenario, Vec<Diagnostic>> {
+    interpret(Source::new("tunnel.yaml", text), "tunnel".to_owned(), Path::new("/nonexistent"))
+}
+
+fn rendered(errors: &[Diagnostic]) -> String {
+    errors.iter().map(|error| error.render(false) + "\n").collect()
+}
+
+/// The minimal scenario with one piece of text replaced.
+fn with(from: &str, to: &str) -> String {
+    assert_eq!(MINIMAL.matches(from).count(), 1, "{from:?} must be in the minimal scenario once");
+    MINIMAL.replace(from, to)
+}
+
+/// The minimal scenario with text appended.
+fn and(more: &str) -> String {
+    format!("{MINIMAL}{more}")
+}
+
+#[test]
+fn what_is_left_out_has_defaults() {
+    let scenario = read(MINIMAL).unwrap();
+    assert_eq!(scenario.implementations, ImplementationName::ALL);
+    assert_eq!(scenario.releases, Release::ALL);
+    assert_eq!(scenario.steps, [Step::Initiate, Step::Ping(Ping::default())]);
+    assert_eq!(scenario.expect, Expect::default());
+    assert_eq!(scenario.tunnel.phase1.lifetime, Span::from_secs(86_400));
+    assert_eq!(scenario.tunnel.phase2.lifetime, Span::from_secs(3600));
+    assert_eq!(scenario.tunnel.phase2.pfs, None);
+    assert_eq!(scenario.topology.left[0].address.to_string(), "10.1.0.10/24");
+    assert_eq!(scenario.topology.right[0].address.to_string(), "10.2.0.10/24");
+    assert_eq!(scenario.topology.right[0].gateway.to_string(), "10.2.0.1");
+    assert_eq!(scenario.topology.dut.address.to_string(), "192.0.2.10/24");
+    assert_eq!(scenario.topology.dut.gateway.to_string(), "192.0.2.254");
+    assert_eq!(scenario.topology.cisco_gateway.to_string(), "198.51.100.254");
+    assert!(scenario.fixed.is_none());
+    assert!(scenario.router.config.text.starts_with("hostname R1\n"));
+}
+
+#[test]
+fn every_key_is_read() {
+    let scenario = read(&and("\
+about: Everything at once.
+references: [RFC 2409 5.5]
+tags: [ikev1, everything]
+matrix: { implementation: [strongswan, builtin], ios: [xe16, \"12.4\"] }
+lab:
+  left: [{ address: 10.1.0.20/24 }, { address: 10.1.7.20/24, gateway: 10.1.7.9 }]
+  right: [{ address: 10.2.0.20/24 }]
+  dut: { address: 192.0.2.10/28, gateway: 192.0.2.14 }
+  cisco_gateway: 198.51.100.2
+nat: { address: 203.0.113.7 }
+impair: [{ drop: { message: main-mode-4 } }, { delay: { message: quick-mode-1, times: 2, by: 300ms } }]
+steps:
+  - ping: { from: right, to: 10.1.7.20, count: 5, size: 1400, df: true, expect: all, timeout: 2s }
+  - initiate
+  - wait: 2s
+  - cisco: clear crypto sa
+  - expect: { phase1: established, phase2: { pairs: 2 }, cisco: { show: { show crypto isakmp sa: QM_IDLE } } }
+  - ping
+expect:
+  phase1: established
+  phase2: { selectors: [{ local: 10.1.0.0/24, remote: 10.2.0.0/24, protocol: tcp, remote_port: 80 }] }
+  algorithms: { phase1: aes256-sha1-modp1536, phase2: aes128-sha1 }
+  plaintext: allowed
+  cisco: { log: [atts are acceptable], log_absent: [rejected], show: { show crypto ipsec sa: [ACTIVE, esp-aes] } }
+  dut: { log: { strongswan: established } }
+  diagnosis: none
+known_failures: [{ implementation: strongswan, ios: xe16, reason: not yet }]
+"))
+    .unwrap_or_else(|errors| panic!("{}", rendered(&errors)));
+    assert_eq!(scenario.implementations, [ImplementationName::Builtin, ImplementationName::Strongswan]);
+    assert_eq!(scenario.releases, [Release::V12_4, Release::Xe16]);
+    assert_eq!(scenario.steps.len(), 6);
+    assert_eq!(scenario.steps[5], Step::Ping(Ping::default()));
+    assert_eq!(scenario.topology.left[1].gateway.to_string(), "10.1.7.9");
+    assert_eq!(scenario.topology.dut.gateway.to_string(), "192.0.2.14");
+    let cells = cells(&[Arc::new(scenario)]);
+    let known: Vec<_> = cells.iter().filter(|cell| cell.known_failure().is_some()).map(|cell| &cell.name).collect();
+    assert_eq!(known, ["tunnel/strongswan/xe16"]);
+}
+
+#[test]
+fn scalars_are_texts_whatever_yaml_takes_them_for() {
+    let scenario = read(&with("s3cret", "0123")).unwrap();
+    assert_eq!(scenario.tunnel.psk.text(), "0123");
+    let scenario = read(&and("matrix: { ios: [12.4] }\n")).unwrap();
+    assert_eq!(scenario.releases, [Release::V12_4]);
+}
+
+#[test]
+fn the_fixed_twin_is_expected_to_work() {
+    let text = "\
+steps: [initiate, ping: { expect: lost }, expect: { phase2: none }, wait: 1s]
+expect: { phase2: { rejected: proxy-identities }, diagnosis: acl-not-mirrored, cisco: { log: [nonsense] } }
+fix:
+  tunnel: { traffic: [{ local: 10.1.0.0/25, remote: 10.2.0.0/24 }], phase2: { pfs: modp1024 } }
+  cisco: { replace: [{ line: ip address 198.51.100.1 255.255.255.0, with: \"crypto map VPN\\nno shutdown\" }] }
+";
+    let scenario = read(&and(text)).unwrap_or_else(|errors| panic!("{}", rendered(&errors)));
+    let fixed = scenario.fixed.as_ref().unwrap();
+    assert_eq!(fixed.tunnel.traffic[0].local.to_string(), "10.1.0.0/25");
+    assert_eq!(fixed.tunnel.phase2.proposals, scenario.tunnel.phase2.proposals, "what the fix leaves out stays");
+    assert_eq!(fixed.expect, Expect::default());
+    assert_eq!(fixed.steps, [Step::Initiate, Step::Ping(Ping::default()), Step::Wait(Span::from_secs(1))]);
+    assert_eq!(
+        &*fixed.router.config.text,
+        "hostname R1\ninterface GigabitEthernet0/0\n crypto map VPN\n no shutdown\n"
+    );
+    assert!(scenario.router.config.text.contains("ip address"));
+}
+
+#[test]
+fn bad_files_are_told_with_place_and_remedy() {
+    let negative = "expect: { phase2: { rejected: pfs } }\n";
+    let cases: &[(&str, String)] = &[
+        ("empty", String::new()),
+        ("bad_yaml", with("[aes128-sha1] }", "[aes128-sha1 }")),
+        ("two_documents", and("---\ntitle: Another\n")),
+        ("list_at_top", "- title: x\n".to_owned()),
+        ("duplicate_key", with("  psk: s3cret", "  psk: s3cret\n  psk: other")),
+        ("unknown_key", with("psk: ", "pks: ")),
+        ("unknown_key_at_top", and("expects: {}\n")),
+        ("unknown_key_in_flow", with("phase2: { proposals", "phase2: { proposal")),
+        ("missing_key", with("  psk: s3cret\n", "")),
+        ("missing_section", with("title: A tunnel\n", "")),
+        ("bad_address", with("192.0.2.10", "192.0.2.300")),
+        ("multicast_address", with("192.0.2.10", "224.0.0.1")),
+        ("host_bits", with("10.1.0.0/24", "10.1.0.7/24")),
+        ("bad_cipher", with("aes128-sha1", "aes127-sha1")),
+        ("proposal_of_two_words", with("aes256-sha1-modp1536", "aes256-sha1")),
+        ("gcm_with_hash", with("aes128-sha1", "aes128gcm16-sha1")),
+        ("empty_list", with("[aes128-sha1]", "[]")),
+        ("word_for_a_list", with("[aes128-sha1]", "aes128-sha1")),
+        ("mapping_for_a_word", with("s3cret", "{ a: b }")),
+        ("nothing_for_a_word", with(" s3cret", "")),
+        ("psk_with_blank", with("s3cret", "two words")),
+        ("bad_duration", with("phase2: { ", "phase2: { lifetime: 1 hour, ")),
+        ("duration_without_unit", with("phase2: { ", "phase2: { lifetime: 3600, ")),
+        ("bad_volume", with("phase2: { ", "phase2: { volume: 100, ")),
+        ("lifetime_of_no_whole_second", with("phase2: { ", "phase2: { lifetime: 100ms, ")),
+        ("bad_pfs", with("phase2: { ", "phase2: { pfs: group2, ")),
+        ("bad_exchange", with("phase1: { ", "phase1: { exchange: agressive, ")),
+        ("wrong_release", and("matrix: { ios: [15.x, 17.x] }\n")),
+        ("wrong_implementation", and("matrix: { implementation: [strongswann] }\n")),
+        ("unknown_step", and("steps: [initiate, iperf: { from: left }]\n")),
+        ("two_steps_in_one", and("steps:\n  - initiate:\n    ping: {}\n")),
+        ("initiate_with_value", and("steps: [initiate: now]\n")),
+        ("bad_endpoint", and("steps: [ping: { from: middle }]\n")),
+        ("endpoint_nobody_has", and("steps: [ping: { to: 10.2.0.99 }]\n")),
+        ("ping_to_itself", and("steps: [ping: { from: right }]\n")),
+        ("ping_too_often", and("steps: [ping: { count: 1000 }]\n")),
+        ("count_not_a_number", and("steps: [ping: { count: many }]\n")),
+        ("bad_boolean", and("steps: [ping: { df: yes }]\n")),
+        ("bad_message", and("impair: [{ drop: { message: main-mode-7 } }]\n")),
+        ("bad_refusal", and("expect: { phase2: { rejected: proxy-identity } }\n")),
+        ("bad_phase1", and("expect: { phase1: up }\n")),
+        ("bad_diagnosis", and("expect: { diagnosis: [acl-not-mirored] }\n")),
+        ("bad_pattern", and("expect: { cisco: { log: [\"*\"] } }\n")),
+        ("no_show_command", and("expect: { cisco: { show: { clear crypto sa: x } } }\n")),
+        ("phase2_without_phase1", and("expect: { phase1: none, phase2: established }\nfix: { tunnel: { psk: x } }\n")),
+        ("failure_without_fix", and(negative)),
+        ("empty_fix", and(&format!("{negative}fix:\n"))),
+        ("fix_that_changes_the_matrix", and(&format!("{negative}fix: {{ matrix: {{ ios: [xe16] }} }}\n"))),
+        ("fix_that_fails", and(&format!("{negative}fix: {{ expect: {{ plaintext: leaks }} }}\n"))),
+        ("error_inside_the_fix", and(&format!("{negative}fix: {{ tunnel: {{ phase2: {{ pfs: modp2 }} }} }}\n"))),
+        (
+            "missing_config",
+            "title: x\ncisco: { config: nowhere.ios }\n".to_owned() + &MINIMAL[MINIMAL.find("tunnel:").unwrap()..],
+        ),
+        ("missing_native", and("native: { strongswan: { swanctl.conf: ours/swanctl.conf } }\n")),
+        (
+            "line_not_in_config",
+            with("cisco:\n", "cisco:\n  replace: [{ line: ip address 198.51.100.2 255.255.255.0 }]\n"),
+        ),
+        ("another_hostname", with("cisco:\n", "cisco:\n  hostname: R2\n")),
+        ("overlapping_networks", with("10.2.0.0/24", "10.1.0.128/25")),
+        ("ports_without_protocol", with("10.2.0.0/24 ", "10.2.0.0/24, remote_port: 80 ")),
+        ("no_host_to_derive", with("10.2.0.0/24", "0.0.0.0/0")),
+        ("known_failure_of_no_cell", and("matrix: { ios: [xe16] }\nknown_failures: [{ ios: 15.x, reason: x }]\n")),
+        (
+            "log_of_absent_implementation",
+            and("matrix: { implementation: [builtin] }\nexpect: { dut: { log: { strongswan: x } } }\n"),
+        ),
+        ("tag_of_two_words", and("tags: [main mode]\n")),
+        ("title_of_two_lines", with("A tunnel", "|\n  a\n  b")),
+    ];
+    let mut book = String::new();
+    for (name, text) in cases {
+        let errors = read(text).expect_err(name);
+        for error in &errors {
+            let (source, span) = error.place.as_ref().unwrap_or_else(|| panic!("{name} has no place: {error}"));
+            assert!(source.text.get(span.clone()).is_some(), "{name} points outside the text");
+        }
+        book += &format!("# {}\n{}\n", name.replace('_', " "), rendered(&errors));
+    }
+    insta::assert_snapshot!("bad_files", book);
+}
+
+#[test]
+fn duplicate_lines_are_not_edited() {
+    let config = CONFIG.replace("hostname R1", "!\n!");
+    let source = Source::new("x.yaml", "cisco: { replace: [{ line: \"!\" }] }");
+    let node = node::parse(&source).unwrap();
+    let cisco = file::CiscoFile {
+        hostname: None,
+        config,
+        replace: vec![file::Edit { line: "!".to_owned(), with: String::new() }],
+    };
+    let errors = config::router(&cisco, &source, &node, Path::new("")).unwrap_err();
+    assert!(rendered(&errors).contains("found it in lines 1 and 2"), "{}", rendered(&errors));
+}
+
+#[test]
+fn the_schema_knows_every_key() {
+    let schema = schema();
+    let properties = schema["properties"].as_object().unwrap();
+    for key in
+        ["title", "cisco", "tunnel", "steps", "expect", "fix", "known_failures", "lab", "nat", "impair", "native"]
+    {
+        assert!(properties.contains_key(key), "{key}");
+    }
+    assert_eq!(schema["required"], serde_json::json!(["title", "cisco", "tunnel"]));
+    assert_eq!(schema["additionalProperties"], false);
+    assert!(schema["$defs"]["Fix"]["properties"].get("matrix").is_none());
+    assert!(schema["$defs"]["TunnelChange"].get("required").is_none());
+    assert!(schema["$defs"]["Tunnel"].get("required").is_some());
+    assert_eq!(dangling(&schema, &schema), Vec::<String>::new());
+}
+
+/// The references of a schema that lead nowhere.
+fn dangling(value: &serde_json::Value, root: &serde_json::Value) -> Vec<String> {
+    match value {
+        serde_json::Value::Object(object) => object
+            .iter()
+            .flat_map(|(key, value)| match (key.as_str(), value.as_str()) {
+                ("$ref", Some(path)) if root.pointer(path.trim_start_matches('#')).is_none() => vec![path.to_owned()],
+                _ => dangling(value, root),
+            })
+            .collect(),
+        serde_json::Value::Array(items) => items.iter().flat_map(|item| dangling(item, root)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn any_text_is_read_or_refused(text: String) {
+        let _ = read(&text);
+    }
+
+    #[test]
+    fn any_damage_is_read_or_refused(at in 0..MINIMAL.len(), len in 0usize..40, new in "[ -~\\n{}\\[\\]:,&*!|>'\"#öà\u{2028}]{0,12}") {
+        let mut text = MINIMAL.to_owned();
+        text.replace_range(at..(at + len).min(MINIMAL.len()), &new);
+        if let Err(errors) = read(&text) {
+            prop_assert!(!errors.is_empty());
+            for error in errors {
+                prop_assert!(!error.render(false).is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn shards_part_the_cells(names in proptest::collection::vec("[a-z0-9/.:-]{1,40}", 1..50), count in 1u32..20) {
+        for name in names {
+            let holders = (1..=count).filter(|index| Shard::new(*index, count).unwrap().holds(&name)).count();
+            prop_assert_eq!(holders, 1);
+        }
+    }
+}
+
+#[test]
+fn any_octets_are_read_or_refused() {
+    let directory = std::env::temp_dir().join(format!("ike-interop-scenario-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let path = directory.join("octets.yaml");
+    proptest!(ProptestConfig::with_cases(100), |(octets: Vec<u8>)| {
+        std::fs::write(&path, &octets).unwrap();
+        let _ = load(&path);
+    });
+    std::fs::write(&path, b"title: \xff").unwrap();
+    let error = rendered(&load(&path).unwrap_err());
+    std::fs::remove_dir_all(&directory).unwrap();
+    assert!(error.contains("octet 7 is not UTF-8"), "{error}");
+}
