@@ -6,12 +6,16 @@ use std::str::FromStr;
 /// A family of IOS releases that behave and speak alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Release {
-    /// 12.4 mainline.
+    /// 12.3T.
+    V12_3T,
+    /// 12.4 mainline, late.
     V12_4,
     /// 15.0 to 15.9.
     V15,
     /// IOS-XE 16.
     Xe16,
+    /// IOS-XE 17.
+    Xe17,
 }
 
 /// A word that names no release.
@@ -21,14 +25,19 @@ pub struct UnknownRelease(pub String);
 
 impl Release {
     /// Every release, oldest first.
-    pub const ALL: [Self; 3] = [Self::V12_4, Self::V15, Self::Xe16];
+    pub const ALL: [Self; 5] = [Self::V12_3T, Self::V12_4, Self::V15, Self::Xe16, Self::Xe17];
+
+    /// The releases most often met, oldest first; what runs when nothing else is asked for.
+    pub const USUAL: [Self; 3] = [Self::V12_4, Self::V15, Self::Xe16];
 
     /// The word scenarios and cell names use.
     pub fn word(self) -> &'static str {
         match self {
+            Self::V12_3T => "12.3T",
             Self::V12_4 => "12.4",
             Self::V15 => "15.x",
             Self::Xe16 => "xe16",
+            Self::Xe17 => "xe17",
         }
     }
 }
@@ -57,6 +66,6 @@ mod tests {
             assert_eq!(release.word().parse(), Ok(release));
         }
         let error = "17.x".parse::<Release>().unwrap_err().to_string();
-        assert_eq!(error, "`17.x` is no release: expected one of 12.4, 15.x, xe16");
+        assert_eq!(error, "`17.x` is no release: expected one of 12.3T, 12.4, 15.x, xe16, xe17");
     }
 }
