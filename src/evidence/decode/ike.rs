@@ -31,6 +31,8 @@ pub struct IkeMessage {
     pub protection: Protection,
     /// What stopped the reading of the payloads.
     pub error: Option<ParseError>,
+    /// The hash of the phase 1 SA, once the responder has chosen.
+    pub hash: Option<Hash>,
 }
 
 /// How the payloads of a message were protected.
@@ -104,7 +106,8 @@ impl IkeDecoder {
         if !named.retransmission {
             conversation.learn(&payloads);
         }
-        IkeMessage { header, named, payloads, protection, error }
+        let hash = conversation.chosen.and_then(|(_, hash)| hash_of(hash));
+        IkeMessage { header, named, payloads, protection, error, hash }
     }
 }
 
