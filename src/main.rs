@@ -1,3 +1,7 @@
 //! The `ike-interop` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ike_interop::cli::main()
+}

@@ -29,7 +29,8 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             return BAD_INPUT.into();
         }
     };
-    let opened = File::open(&arguments.capture).map_err(Into::into).and_then(|file| CaptureReader::new(BufReader::new(file)));
+    let opened =
+        File::open(&arguments.capture).map_err(Into::into).and_then(|file| CaptureReader::new(BufReader::new(file)));
     let mut reader = match opened {
         Ok(reader) => reader,
         Err(error) => {
@@ -43,7 +44,8 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         match reader.next_packet() {
             Ok(Some(packet)) => {
                 if let Some(observed) = decoder.packet(&packet) {
-                    transcript.add(&observed, decoder.inner(&observed));
+                    let inner = decoder.inner(&observed);
+                    transcript.add(&observed, inner);
                 }
             }
             Ok(None) => break None,

@@ -12,10 +12,11 @@ mod sa;
 mod sad;
 mod selector;
 mod spd;
-mod spi;
+
 mod transform;
 mod udp_encap;
 
+pub use crate::wire::Spi;
 pub use error::{EspError, SaError};
 pub use lifetime::{Lifetime, LifetimeKind, Limits, Severity};
 pub use packet::{DontFragment, OuterHeader, TypeOfService};
@@ -24,6 +25,5 @@ pub use sa::{Counters, Decapsulated, SaParameters, SecurityAssociation};
 pub use sad::{Expiry, SaId, Sad};
 pub use selector::{Flow, Selector};
 pub use spd::{BundleId, Policy, PolicyAction, Spd};
-pub use spi::Spi;
 pub use transform::{Mode, Transform};
 pub use udp_encap::UdpEncapsulation;

@@ -109,7 +109,7 @@ impl SecurityAssociation {
     ///
     /// When a key has the wrong length, GCM has an integrity algorithm beside it, or the SPI is reserved.
     pub fn new(now: Instant, parameters: SaParameters) -> Result<Self, SaError> {
-        if parameters.spi < Spi::FIRST {
+        if parameters.spi < Spi::FIRST_FREE {
             return Err(SaError::ReservedSpi(parameters.spi));
         }
         let transform = parameters.transform;

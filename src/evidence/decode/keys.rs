@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::crypto::{Cipher, Hash, Secret};
+use crate::crypto::{SaKeys, Secret};
+use crate::ike::{EspSuite, KeyRecord};
+use crate::wire::Spi;
 use crate::wire::isakmp::Cookie;
 
 /// Keys by what they open.
@@ -11,20 +13,7 @@ pub struct KeyTable {
     /// Phase 1 encryption keys by initiator cookie.
     isakmp: HashMap<Cookie, Secret>,
     /// ESP keys by SPI.
-    esp: HashMap<u32, EspKey>,
-}
-
-/// The keys of one ESP SA.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EspKey {
-    /// How packets are encrypted.
-    pub cipher: Cipher,
-    /// The HMAC behind them; `None` with GCM, or when there is none.
-    pub integrity: Option<Hash>,
-    /// The encryption key; with GCM the salt stands behind it.
-    pub encryption_key: Secret,
-    /// The HMAC key.
-    pub integrity_key: Secret,
+    esp: HashMap<Spi, (EspSuite, SaKeys)>,
 }
 
 /// Why a table of keys could not be read.
@@ -46,8 +35,16 @@ impl KeyTable {
     }
 
     /// Adds the keys of an ESP SA.
-    pub fn add_esp(&mut self, spi: u32, key: EspKey) {
-        self.esp.insert(spi, key);
+    pub fn add_esp(&mut self, spi: Spi, suite: EspSuite, keys: SaKeys) {
+        self.esp.insert(spi, (suite, keys));
+    }
+
+    /// Adds what a record of a key log holds.
+    pub fn add(&mut self, record: &KeyRecord) {
+        match record {
+            KeyRecord::Isakmp { id, key, .. } => self.add_isakmp(id.initiator, key.clone()),
+            KeyRecord::Esp { spi, suite, keys, .. } => self.add_esp(*spi, *suite, keys.clone()),
+        }
     }
 
     /// The encryption key of the phase 1 SA that this initiator cookie names.
@@ -56,7 +53,7 @@ impl KeyTable {
     }
 
     /// The keys of the ESP SA with this SPI.
-    pub fn esp(&self, spi: u32) -> Option<&EspKey> {
+    pub fn esp(&self, spi: Spi) -> Option<&(EspSuite, SaKeys)> {
         self.esp.get(&spi)
     }
 

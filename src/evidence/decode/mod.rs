@@ -1,5 +1,6 @@
 //! From packets to messages: what each datagram is, decrypted as far as keys are known.
 
+mod esp;
 mod ike;
 mod keys;
 mod reassembly;
@@ -7,13 +8,13 @@ mod reassembly;
 use std::net::{IpAddr, SocketAddr};
 
 pub use ike::{IkeMessage, Protection};
-pub use keys::{EspKey, KeyFileError, KeyTable};
+pub use keys::{KeyFileError, KeyTable};
 
 use super::capture::{CapturedPacket, LinkPacket, network_packet};
 use crate::wire::ipv4::protocol;
 use crate::wire::isakmp::{Header, Version};
 use crate::wire::natt::{self, Port4500};
-use crate::wire::{ParseError, Reader, ikev2};
+use crate::wire::{ParseError, Reader, Spi, ikev2};
 
 /// A packet of a capture and what it is.
 #[derive(Clone, Debug)]
@@ -40,7 +41,7 @@ pub enum Content {
     /// An ESP packet.
     Esp {
         /// Its SPI.
-        spi: u32,
+        spi: Spi,
         /// Its sequence number.
         sequence: u32,
         /// Whether it came in UDP.
@@ -67,6 +68,7 @@ pub struct Decoder {
     keys: KeyTable,
     ike: ike::IkeDecoder,
     fragments: reassembly::Reassembler,
+    esp: esp::EspOpener,
 }
 
 impl Decoder {
@@ -93,6 +95,17 @@ impl Decoder {
         }
     }
 
+    /// The packet inside an ESP packet; `None` when it is none, or its key is not known or does not fit.
+    pub fn inner_packet(&mut self, observed: &Observed) -> Option<LinkPacket> {
+        let Content::Esp { spi, octets, .. } = &observed.content else { return None };
+        self.esp.open(*spi, octets, &self.keys)
+    }
+
+    /// What is inside an ESP packet, in a few words that are the same for every packet of its kind.
+    pub fn inner(&mut self, observed: &Observed) -> Option<String> {
+        self.inner_packet(observed).map(|packet| esp::describe(&packet))
+    }
+
     fn ip_packet(&mut self, number: u64, at: u64, packet: &LinkPacket) -> Observed {
         let mut ports = (0, 0);
         let content = match packet.protocol {
@@ -103,7 +116,7 @@ impl Decoder {
                 }
                 Err(error) => Content::Malformed(error),
             },
-            protocol::ESP => esp(&packet.payload, false),
+            protocol::ESP => esp_packet(&packet.payload, false),
             _ => Content::Other { protocol: packet.protocol, payload: packet.payload.clone() },
         };
         Observed {
@@ -125,9 +138,9 @@ impl Decoder {
         }
         match natt::classify(payload) {
             Port4500::Ike(octets) => self.ike(octets),
-            Port4500::Esp(octets) => esp(octets, true),
+            Port4500::Esp(octets) => esp_packet(octets, true),
             Port4500::Keepalive => Content::Keepalive,
-            Port4500::Malformed(octets) => esp(octets, true),
+            Port4500::Malformed(octets) => esp_packet(octets, true),
         }
     }
 
@@ -153,9 +166,9 @@ fn udp(octets: &[u8]) -> Result<(u16, u16, &[u8]), ParseError> {
     Ok((source_port, destination_port, payload))
 }
 
-fn esp(octets: &[u8], in_udp: bool) -> Content {
+fn esp_packet(octets: &[u8], in_udp: bool) -> Content {
     let mut reader = Reader::new(octets);
-    let mut fields = || Ok((reader.u32("ESP > SPI")?, reader.u32("ESP > sequence number")?));
+    let mut fields = || Ok((Spi(reader.u32("ESP > SPI")?), reader.u32("ESP > sequence number")?));
     match fields() {
         Ok((spi, sequence)) => Content::Esp { spi, sequence, in_udp, octets: octets.to_vec() },
         Err(error) => Content::Malformed(error),

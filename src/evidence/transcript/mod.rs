@@ -9,8 +9,6 @@ mod vendor;
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
 
-pub(crate) use payload::identity;
-
 use super::decode::{Content, IkeMessage, Observed, Protection};
 use crate::wire::isakmp::{Cookie, ExchangeType, MessageId, Version};
 
@@ -98,7 +96,7 @@ impl Transcript {
                 self.exchange(key, title).messages.push(lines);
             }
             Content::Esp { spi, in_udp, .. } => {
-                let name = self.names.spi(&spi.to_be_bytes());
+                let name = self.names.spi(&spi.to_bytes());
                 let key = (format!("{from} > {to}"), name, *in_udp);
                 if !self.flows.contains_key(&key) {
                     self.flow_order.push(key.clone());

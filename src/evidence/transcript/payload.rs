@@ -89,7 +89,7 @@ fn id_name(message: &IkeMessage, nth: usize) -> &'static str {
 }
 
 /// An identity as an operator writes it, with protocol and port when they are given.
-pub(crate) fn identity(id: &IdPayload) -> String {
+fn identity(id: &IdPayload) -> String {
     let address = |octets: &[u8]| octets.first_chunk::<4>().map(|octets| Ipv4Addr::from(*octets));
     let text = match (id.kind, id.data.len()) {
         (IdType::Ipv4Address, 4) => address(&id.data).map(|address| address.to_string()),
