@@ -7,10 +7,13 @@ use std::time::Duration;
 
 use ike_interop::lab::frame_port::{Direction, FramePort, PortOptions};
 use ike_interop::lab::link::{Links, NextHop, VethEnd};
+use ike_interop::lab::ping::{Ping, Refusal, ping};
 use ike_interop::lab::process::{self, Process, Program, Stream};
+use ike_interop::lab::topology::{self, Plan, Stub, Topology, Uplink};
 use ike_interop::lab::tun::Tun;
 use ike_interop::lab::{Clock, Namespace, sandbox};
 use ike_interop::wire::ethernet::MacAddress;
+use ike_interop::wire::icmp::IcmpMessage;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 type Outcome = Result<(), Failed>;
@@ -33,6 +36,9 @@ fn main() -> ExitCode {
         Trial::test("process::terminate_ends_the_group_even_when_it_ignores_sigterm", in_runtime(terminate_group)),
         Trial::test("process::beside_another_sees_the_same_files", in_runtime(beside)),
         Trial::test("process::dropped_it_is_killed_with_its_children", in_runtime(dropped_process)),
+        Trial::test("ping::replies_errors_and_silence_are_told_apart", in_runtime(pings)),
+        Trial::test("topology::comes_up_silent_and_fast", in_runtime(topology_comes_up)),
+        Trial::test("topology::many_side_by_side", in_runtime(topologies_side_by_side)),
         Trial::test("tun::packets_go_both_ways", in_runtime(tun_both_ways)),
     ];
     libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
@@ -84,8 +90,8 @@ async fn pair() -> Result<(Namespace, Namespace), Failed> {
     let a = VethEnd { namespace: &left, interface: "a", mac: LEFT };
     let b = VethEnd { namespace: &right, interface: "b", mac: RIGHT };
     from_left.add_veth(a, b, 1500).await?;
-    from_left.wait_up("a").await?;
-    from_right.wait_up("b").await?;
+    from_left.wait_up(&["a"]).await?;
+    from_right.wait_up(&["b"]).await?;
     Ok((left, right))
 }
 
@@ -144,7 +150,7 @@ async fn silent_link() -> Outcome {
     let port = FramePort::open(&right, "b", PortOptions { outgoing: true, ..PortOptions::default() }, clock)?;
     let index = links.index("a").await?;
     links.add_address(index, Ipv4Addr::new(10, 1, 0, 1), 24).await?;
-    links.wait_up("a").await?;
+    links.wait_up(&["a"]).await?;
     // IPv6 would have sent its first solicitations and reports within this time.
     assert!(tokio::time::timeout(Duration::from_millis(1200), port.recv()).await.is_err());
     Ok(())
@@ -294,6 +300,119 @@ async fn dropped_process() -> Outcome {
     lines.recv().await.ok_or("a line")?;
     drop(process);
     assert!(lines.recv().await.is_none());
+    Ok(())
+}
+
+fn plan() -> Result<Plan, Failed> {
+    let (dut, cisco) = (Ipv4Addr::new(192, 0, 2, 10), Ipv4Addr::new(198, 51, 100, 1));
+    Ok(Plan {
+        left: vec![Stub::within("10.1.0.0/24".parse()?), Stub::within("10.9.9.9/32".parse()?)],
+        dut: Uplink::in_slash_24(dut, &[]),
+        cisco: Uplink::in_slash_24(cisco, &[]),
+        right: vec![Stub::within("10.2.0.0/24".parse()?)],
+        mtu: 1500,
+    })
+}
+
+async fn pings() -> Outcome {
+    let clock = Clock::start();
+    let topology = Topology::build(plan()?).await?;
+    let host = Ipv4Addr::new(10, 1, 0, 10);
+    let ask = |destination| Ping { patience: Duration::from_millis(60), ..Ping::new(host, destination) };
+
+    let both_networks = [(host, Ipv4Addr::new(10, 1, 0, 1)), ("10.9.9.9".parse()?, Ipv4Addr::new(192, 0, 2, 10))];
+    for (source, destination) in both_networks {
+        let before = clock.now();
+        let report = ping(&topology.left, Ping { source, count: 3, size: 4000, ..ask(destination) }, clock).await?;
+        assert_eq!((report.sent, report.answered(), report.errors.len()), (3, 3, 0), "{report:?}");
+        assert!(report.replies.iter().all(|reply| reply.ttl == 64 && before < reply.at && reply.round_trip < LIMIT));
+        assert!(clock.now() - before < Duration::from_millis(500), "no wait between answered requests");
+    }
+
+    // Nobody is there on the internet.
+    let report = ping(&topology.left, ask(Ipv4Addr::new(203, 0, 113, 1)), clock).await?;
+    assert_eq!((report.sent, report.answered(), report.errors.len()), (1, 0, 0), "{report:?}");
+
+    // The implementation's machine has no host there, and says so after asking by ARP.
+    topology
+        .dut
+        .set_sysctls(&[("net/ipv4/neigh/inside/retrans_time_ms", "1"), ("net/ipv4/neigh/inside/mcast_solicit", "1")])?;
+    let report = ping(
+        &topology.dut,
+        Ping { source: Ipv4Addr::UNSPECIFIED, patience: LIMIT, ..ask("10.1.0.77".parse()?) },
+        clock,
+    )
+    .await?;
+    assert!(
+        matches!(report.errors[..], [Refusal { sequence: 1, message: IcmpMessage::Unreachable { code: 1, .. }, .. }]),
+        "{report:?}"
+    );
+
+    // Larger than the link, and not to be cut.
+    let report =
+        ping(&topology.left, Ping { size: 1501, dont_fragment: true, ..ask(Ipv4Addr::new(10, 1, 0, 1)) }, clock)
+            .await?;
+    assert!(report.sent == 0 && report.unsent[0].contains("too long"), "{report:?}");
+    let foreign = Ping { source: Ipv4Addr::new(9, 9, 9, 9), ..ask(host) };
+    assert!(ping(&topology.left, foreign, clock).await.is_err());
+    Ok(())
+}
+
+async fn topology_comes_up() -> Outcome {
+    let clock = Clock::start();
+    let topology = Topology::build(plan()?).await?;
+    let all = PortOptions { outgoing: true, ..PortOptions::default() };
+    let (internet, cisco) = (&topology.internet, &topology.cisco);
+    let ends = [
+        (internet, topology::TO_DUT),
+        (internet, topology::TO_CISCO),
+        (cisco, topology::OUTSIDE),
+        (cisco, topology::INSIDE),
+    ];
+    let ports = ends.map(|(namespace, interface)| FramePort::open(namespace, interface, all, clock));
+    let [to_dut, to_cisco, outside, inside] = ports;
+    let (to_dut, to_cisco, outside, inside) = (to_dut?, to_cisco?, outside?, inside?);
+    assert_eq!((to_dut.mac(), to_cisco.mac()), (topology::mac::INTERNET_DUT, topology::mac::INTERNET_CISCO));
+    assert_eq!((outside.mac(), inside.mac()), (topology::mac::CISCO_OUTSIDE, topology::mac::CISCO_INSIDE));
+
+    // The first packet of each side is the packet itself, to the right station: no ARP before it, nothing lost.
+    let ask = |source, destination| Ping { patience: Duration::from_millis(1), ..Ping::new(source, destination) };
+    ping(&topology.left, ask("10.1.0.10".parse()?, "10.2.0.10".parse()?), clock).await?;
+    ping(&topology.right, ask("10.2.0.10".parse()?, "10.1.0.10".parse()?), clock).await?;
+    for (port, expected, ttl) in
+        [(&to_dut, topology::mac::INTERNET_DUT, 63), (&inside, topology::mac::CISCO_INSIDE, 64)]
+    {
+        let frame = port.recv().await?.bytes;
+        assert_eq!((&frame[..6], &frame[12..14], frame[22]), (&expected.0[..], &[8, 0][..], ttl));
+    }
+    for port in [&to_dut, &to_cisco, &outside, &inside] {
+        assert!(port.try_recv()?.is_none(), "nothing else was sent");
+    }
+    // The kernel is silent where user space owns the ends: it neither answers ARP nor forwards nor complains.
+    inside.send(&frame(topology::mac::RIGHT, topology::mac::CISCO_INSIDE, 60)).await?;
+    assert!(tokio::time::timeout(Duration::from_millis(50), outside.recv()).await.is_err());
+    Ok(())
+}
+
+async fn topologies_side_by_side() -> Outcome {
+    let clock = Clock::start();
+    let build = || async {
+        let before = clock.now();
+        let topology = Topology::build(plan().map_err(|error| format!("{error:?}"))?).await?;
+        Ok::<_, Failed>((topology, clock.now() - before))
+    };
+    let mut kept = Vec::new();
+    let mut times = Vec::new();
+    for _ in 0..6 {
+        let (topology, time) = build().await?;
+        kept.push(topology);
+        times.push(time);
+    }
+    println!("{times:?}");
+    for topology in &kept {
+        let report = ping(&topology.left, Ping::new("10.1.0.10".parse()?, "192.0.2.10".parse()?), clock).await?;
+        assert_eq!(report.answered(), 1);
+    }
     Ok(())
 }
 

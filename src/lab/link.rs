@@ -193,24 +193,29 @@ impl Links {
         self.done(|| format!("setting the MTU {mtu}"), self.handle.link().set(message).execute().await)
     }
 
-    /// Waits until `interface` can carry frames: what is sent before is lost, and ARP asks again only a second later.
+    /// Waits until `interfaces` can carry frames: what is sent before is lost, and ARP asks again only a second later.
     ///
     /// # Errors
-    /// When the interface is not there.
-    pub async fn wait_up(&mut self, interface: &str) -> Result<(), LabError> {
-        let mut link = self.link(interface).await?;
-        let index = link.header.index;
-        while oper_state(&link) != Some(State::Up) {
-            link = loop {
-                match self.events.next().await {
-                    Some(RouteNetlinkMessage::NewLink(link)) if link.header.index == index => break link,
-                    Some(_) => {}
-                    None => {
-                        let source = io::Error::other("the netlink connection ended");
-                        return Err(LabError::new(format!("waiting for {interface} in {}", self.place), source));
-                    }
+    /// When one of them is not there.
+    pub async fn wait_up(&mut self, interfaces: &[&str]) -> Result<(), LabError> {
+        let mut waiting = Vec::new();
+        for interface in interfaces {
+            let link = self.link(interface).await?;
+            if oper_state(&link) != Some(State::Up) {
+                waiting.push(link.header.index);
+            }
+        }
+        while !waiting.is_empty() {
+            match self.events.next().await {
+                Some(RouteNetlinkMessage::NewLink(link)) => {
+                    waiting.retain(|index| *index != link.header.index || oper_state(&link) != Some(State::Up));
                 }
-            };
+                Some(_) => {}
+                None => {
+                    let source = io::Error::other("the netlink connection ended");
+                    return Err(LabError::new(format!("waiting for {interfaces:?} in {}", self.place), source));
+                }
+            }
         }
         Ok(())
     }

@@ -6,9 +6,11 @@ pub mod clock;
 pub mod frame_port;
 pub mod link;
 pub mod namespace;
+pub mod ping;
 pub mod process;
 pub mod sandbox;
 mod sys;
+pub mod topology;
 pub mod tun;
 
 pub use clock::Clock;

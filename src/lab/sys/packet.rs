@@ -62,6 +62,12 @@ pub(in crate::lab) fn receive_buffer(socket: &Socket, octets: u32) -> io::Result
         .or_else(|_| set(socket.as_fd(), libc::SOL_SOCKET, libc::SO_RCVBUF, &octets))
 }
 
+/// Sets DF on what `socket` sends, whatever is known of the path; or clears it and lets the first hop cut.
+pub(in crate::lab) fn set_dont_fragment(socket: &Socket, dont_fragment: bool) -> io::Result<()> {
+    let value = if dont_fragment { libc::IP_PMTUDISC_PROBE } else { libc::IP_PMTUDISC_DONT };
+    set(socket.as_fd(), libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, &value)
+}
+
 /// Frames lost since the last call because the receive buffer was full.
 pub(in crate::lab) fn take_drops(socket: BorrowedFd<'_>) -> io::Result<u32> {
     let mut statistics = libc::tpacket_stats { tp_packets: 0, tp_drops: 0 };
