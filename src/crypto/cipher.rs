@@ -116,8 +116,8 @@ impl Cipher {
 
 /// A keyed block cipher in CBC mode. It neither pads nor holds an IV.
 ///
-/// DES keys are taken as they are: parity is not looked at and weak keys are not refused (RFC 2409 Appendix A has IKE
-/// refuse them, which is for the key schedule to do).
+/// DES keys are taken as they are: parity is not looked at, and weak keys, which RFC 2409 Appendix A would have IKE refuse
+/// and which come up once in 2^52 negotiations, are not refused.
 #[derive(Clone)]
 pub struct Cbc {
     cipher: Cipher,

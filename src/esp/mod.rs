@@ -27,3 +27,6 @@ pub use selector::{Flow, Selector};
 pub use spd::{BundleId, Policy, PolicyAction, Spd};
 pub use transform::{Mode, Transform};
 pub use udp_encap::UdpEncapsulation;
+
+#[cfg(test)]
+mod tests;

@@ -339,3 +339,38 @@ fn inner_length(octets: &[u8]) -> Result<usize, EspError> {
     }
     Ok(total)
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+
+    use super::*;
+    use crate::crypto::{Cipher, Hash, Secret};
+
+    fn sa(replay_window: u32) -> SecurityAssociation {
+        let transform = Transform::new(Cipher::Null, Some(Hash::Md5));
+        let keys = SaKeys { encryption: Secret::new(Vec::new()), integrity: Secret::new(vec![1; 16]) };
+        let ends = (Ipv4Addr::LOCALHOST, Ipv4Addr::LOCALHOST);
+        let parameters = SaParameters::new(Spi(0x100), ends.0, ends.1, transform, keys);
+        SecurityAssociation::new(Instant::ZERO, SaParameters { replay_window, ..parameters }).unwrap()
+    }
+
+    #[test]
+    fn the_first_number_is_one_and_the_last_is_not_passed() {
+        let mut rng = StdRng::seed_from_u64(1);
+        let mut send = |sa: &mut SecurityAssociation| {
+            sa.seal(Instant::ZERO, &[], 59, &mut rng).map(|esp| u32::from_be_bytes(esp[4..8].try_into().unwrap()))
+        };
+        let mut sa_with_window = sa(64);
+        assert_eq!(send(&mut sa_with_window), Ok(1));
+        sa_with_window.sent = u64::from(u32::MAX) - 1;
+        assert_eq!(send(&mut sa_with_window), Ok(u32::MAX));
+        assert_eq!(send(&mut sa_with_window), Err(EspError::SequenceExhausted));
+        assert_eq!(sa_with_window.last_sent(), u32::MAX);
+
+        let mut sa_without = sa(0);
+        sa_without.sent = u64::from(u32::MAX) - 1;
+        assert_eq!((0..3).map(|_| send(&mut sa_without).unwrap()).collect::<Vec<_>>(), [u32::MAX, 0, 1]);
+    }
+}
