@@ -5,6 +5,7 @@ pub mod config;
 pub mod event;
 pub mod release;
 pub mod releases;
+pub mod router;
 
 pub use event::RouterEvent;
 pub use release::Release;
