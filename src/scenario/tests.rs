@@ -316,3 +316,41 @@ fn any_octets_are_read_or_refused() {
     std::fs::remove_dir_all(&directory).unwrap();
     assert!(error.contains("octet 7 is not UTF-8"), "{error}");
 }
+
+/// The folder of the scenarios that come with the program.
+fn catalogue() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios")
+}
+
+fn catalogue_scenarios() -> Vec<Arc<Scenario>> {
+    load_tree(&[catalogue()]).unwrap_or_else(|errors| panic!("{}", rendered(&errors)))
+}
+
+#[test]
+fn the_catalogue_loads() {
+    let scenarios = catalogue_scenarios();
+    let cells = cells(&scenarios);
+    let names: Vec<&str> = cells.iter().map(|cell| cell.name.as_str()).collect();
+    assert!(names.contains(&"phase2/acl-not-mirrored/strongswan/15.x"));
+    assert!(names.contains(&"phase2/acl-not-mirrored/strongswan/15.x:fixed"));
+    assert!(names.contains(&"tunnel/plain/builtin/12.4"));
+    let mut unique = names.clone();
+    unique.sort_unstable();
+    unique.dedup();
+    assert_eq!(unique.len(), names.len(), "a name for each cell");
+    for scenario in &scenarios {
+        assert!(!scenario.about.is_empty() && !scenario.tags.is_empty(), "{} is not described", scenario.name);
+        for each in [Some(scenario), scenario.fixed.as_ref()].into_iter().flatten() {
+            let config = &each.router.config.text;
+            assert!(config.contains(&format!("ip address {}", each.tunnel.remote)), "{}", scenario.name);
+        }
+    }
+}
+
+#[test]
+fn every_diagnosis_has_a_scenario() {
+    let scenarios = catalogue_scenarios();
+    for diagnosis in Diagnosis::ALL {
+        assert!(scenarios.iter().any(|scenario| scenario.expect.diagnosis.contains(diagnosis)), "{diagnosis}");
+    }
+}
