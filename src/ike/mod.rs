@@ -4,6 +4,7 @@
 //! like its [`Personality`], and gives [`Output`]s: datagrams, SA pairs, keys, and [`Event`]s that say what happened. It has
 //! no socket, no clock and no randomness of its own.
 
+mod data_path;
 mod engine;
 pub mod event;
 mod io;
@@ -14,6 +15,7 @@ pub mod policy;
 mod sa;
 mod selector;
 
+pub use data_path::PairParameters;
 pub use engine::Engine;
 pub use event::{Event, EventKind};
 pub use io::{Input, KeyRecord, Output, RequestFailure};
