@@ -9,6 +9,7 @@ mod names;
 mod proxy;
 
 pub use matching::{AddressMatch, IcmpMatch, PacketKey, PortMatch, Protocol};
+pub(in crate::ios) use names::{icmp_keyword, port_keyword};
 pub use names::{icmp_name, icmp_number, port_name, port_number, protocol_name, protocol_number};
 pub use proxy::{Cover, NotExpressible, ProxyPair};
 

@@ -136,3 +136,27 @@ pub fn icmp_name(message: u8, code: Option<u8>) -> Option<&'static str> {
 pub fn icmp_number(name: &str) -> Option<(u8, Option<u8>)> {
     ICMP_MESSAGES.iter().find(|(known, ..)| *known == name).map(|(_, message, code)| (*message, *code))
 }
+
+/// The port of a keyword that may be cut as long as one keyword begins that way.
+pub(in crate::ios) fn port_keyword(word: &str, udp: bool) -> Option<u16> {
+    let table = if udp { UDP_PORTS } else { TCP_PORTS };
+    unambiguous(word, table.iter().map(|(name, port)| (*name, *port)))
+}
+
+/// The ICMP keyword a word stands for, whole or cut.
+pub(in crate::ios) fn icmp_keyword(word: &str) -> Option<&'static str> {
+    unambiguous(word, ICMP_MESSAGES.iter().map(|(name, ..)| (*name, *name)))
+}
+
+/// What the whole keyword `word` stands for, or the only keyword that begins with it.
+fn unambiguous<T>(word: &str, table: impl Iterator<Item = (&'static str, T)> + Clone) -> Option<T> {
+    if let Some((_, found)) = table.clone().find(|(name, _)| name.eq_ignore_ascii_case(word)) {
+        return Some(found);
+    }
+    let mut found =
+        table.filter(|(name, _)| name.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word)));
+    match (found.next(), found.next()) {
+        (Some((_, only)), None) if !word.is_empty() => Some(only),
+        _ => None,
+    }
+}

@@ -1,7 +1,19 @@
 //! The running configuration of the simulated router: text in, typed model out, each item with the words it came from.
+//!
+//! [`RunningConfig::parse`] reads what a customer sent, [`RunningConfig::apply`] what is typed at the console later. One
+//! table of commands decides both (`commands`); [`supported`] lists it.
 
+mod commands;
+mod grammar;
+mod lexer;
 mod model;
+mod reader;
 mod span;
 
+pub use commands::{Mode, supported};
 pub use model::*;
+pub use reader::{Outcome, ReadLine, Reading};
 pub use span::{Span, Spanned};
+
+#[cfg(test)]
+mod tests;

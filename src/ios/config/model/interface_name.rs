@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The kinds of interface IOS has: the name, the short form of `show` output, and the fewest letters taken for it.
+/// The kinds of interface IOS has: the name and the short form of `show` output.
 const KINDS: &[(&str, &str)] = &[
     ("ATM", "AT"),
     ("Async", "As"),
@@ -15,7 +15,6 @@ const KINDS: &[(&str, &str)] = &[
     ("FastEthernet", "Fa"),
     ("FortyGigabitEthernet", "Fo"),
     ("GigabitEthernet", "Gi"),
-    ("Group-Async", "Gr"),
     ("HundredGigE", "Hu"),
     ("Loopback", "Lo"),
     ("Multilink", "Mu"),
