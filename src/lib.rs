@@ -12,8 +12,8 @@
 //! | [`wire`], [`crypto`] | bytes to types and back; ciphers, MACs and Diffie-Hellman groups by their IKE names |
 //! | [`ike`], [`esp`] | the IKE protocol and the ESP data path as pure state machines; neither knows Cisco |
 //! | [`ios`], [`gateway`] | the simulated router; the built-in Linux implementation |
-//! | [`scenario`], [`implementations`] | what is to be run; how each implementation is run |
 //! | [`evidence`], [`lab`] | what happened; the only room that touches the kernel |
+//! | [`scenario`], [`implementations`] | what is to be run; how each implementation is run |
 //! | [`verdict`], [`report`], [`cli`] | whether it was as expected; how that is told; the command line |
 
 pub mod cli;

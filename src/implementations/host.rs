@@ -1,0 +1,165 @@
+//! What this machine has that implementations need.
+
+use std::fs::OpenOptions;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+/// What implementations find on this machine. Probed once, inside the sandbox.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// Where programs are looked for, before the folders an implementation knows itself.
+    pub path: Vec<PathBuf>,
+    /// Whether `/dev/net/tun` can be opened; why not, otherwise.
+    pub tun: Result<(), String>,
+    /// Whether the kernel takes ESP SAs; why not, otherwise.
+    pub kernel_esp: Result<(), String>,
+}
+
+impl Host {
+    /// Looks at this machine. The network namespace it runs in is left as it was.
+    pub fn probe() -> Self {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        Self {
+            path: std::env::split_paths(&path).collect(),
+            tun: probe_tun(Path::new("/dev/net/tun")),
+            kernel_esp: xfrm::probe().map_err(|error| error.to_string()),
+        }
+    }
+
+    /// The first file `name` in `folders` or on the path.
+    pub fn find(&self, name: &str, folders: &[&str]) -> Option<PathBuf> {
+        let folders = folders.iter().map(PathBuf::from);
+        folders.chain(self.path.iter().cloned()).map(|folder| folder.join(name)).find(|file| file.is_file())
+    }
+}
+
+fn probe_tun(device: &Path) -> Result<(), String> {
+    match OpenOptions::new().read(true).write(true).open(device) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let remedy = match error.kind() {
+                ErrorKind::NotFound => "load the kernel module `tun`, or give the container the device",
+                ErrorKind::PermissionDenied => "as root: chmod 0666 /dev/net/tun",
+                _ => "see the kernel's log",
+            };
+            Err(format!("{}: {error} ({remedy})", device.display()))
+        }
+    }
+}
+
+/// Asking the kernel for an ESP SA over NETLINK_XFRM (linux/xfrm.h).
+mod xfrm {
+    use std::io::{self, Read, Write};
+
+    use socket2::{Domain, Protocol, Socket, Type};
+
+    const AF_INET: u16 = 2;
+    const NETLINK_XFRM: i32 = 6;
+    const NLMSG_ERROR: u16 = 2;
+    const NLM_F_REQUEST: u16 = 1;
+    const NLM_F_ACK: u16 = 4;
+    const XFRM_MSG_NEWSA: u16 = 16;
+    const XFRM_MSG_DELSA: u16 = 17;
+    const XFRMA_ALG_AUTH: u16 = 1;
+    const XFRMA_ALG_CRYPT: u16 = 2;
+    const ESP: u8 = 50;
+    const SPI: u32 = 0x7072_6f62;
+
+    /// Adds an ESP SA with NULL encryption and HMAC-SHA-1 between two loopback addresses, and deletes it again.
+    pub(super) fn probe() -> io::Result<()> {
+        let mut socket = Socket::new(Domain::from(libc::AF_NETLINK), Type::RAW, Some(Protocol::from(NETLINK_XFRM)))?;
+        socket.set_read_timeout(Some(std::time::Duration::from_secs(5)))?;
+        ask(&mut socket, XFRM_MSG_NEWSA, &new_sa())?;
+        ask(&mut socket, XFRM_MSG_DELSA, &sa_id())
+    }
+
+    fn ask(socket: &mut Socket, kind: u16, body: &[u8]) -> io::Result<()> {
+        let length = u32::try_from(16 + body.len()).map_err(io::Error::other)?;
+        let mut message = length.to_ne_bytes().to_vec();
+        message.extend(kind.to_ne_bytes());
+        message.extend((NLM_F_REQUEST | NLM_F_ACK).to_ne_bytes());
+        message.extend([0; 8]);
+        message.extend(body);
+        socket.write_all(&message)?;
+        let mut answer = [0; 4096];
+        let length = socket.read(&mut answer)?;
+        let answer = &answer[..length];
+        match (answer.get(4..6), answer.get(16..20)) {
+            (Some(kind), Some(code)) if kind == NLMSG_ERROR.to_ne_bytes() => {
+                match i32::from_ne_bytes([code[0], code[1], code[2], code[3]]) {
+                    0 => Ok(()),
+                    code => Err(io::Error::from_raw_os_error(-code)),
+                }
+            }
+            _ => Err(io::Error::other(format!("{length} octets that are no netlink acknowledgement"))),
+        }
+    }
+
+    /// `struct xfrm_usersa_id`: destination, SPI, family, protocol.
+    fn sa_id() -> Vec<u8> {
+        let mut id = address([127, 0, 0, 1]);
+        id.extend(SPI.to_be_bytes());
+        id.extend(AF_INET.to_ne_bytes());
+        id.extend([ESP, 0]);
+        id
+    }
+
+    /// `struct xfrm_usersa_info`, 224 octets, and the two algorithms.
+    fn new_sa() -> Vec<u8> {
+        let mut info = vec![0; 56]; // the selector: any
+        info.extend(address([127, 0, 0, 1]));
+        info.extend(SPI.to_be_bytes());
+        info.extend([ESP, 0, 0, 0]);
+        info.extend(address([127, 0, 0, 2]));
+        info.extend([0xff; 32]); // soft and hard limits in octets and packets: none
+        info.extend([0; 32 + 32 + 12]); // limits in time, current use, statistics
+        info.extend([0; 4 + 4]); // sequence number, request id
+        info.extend(AF_INET.to_ne_bytes());
+        info.extend([1, 32, 0, 0, 0, 0]); // tunnel mode, replay window, flags and padding
+        info.resize(224, 0);
+        info.extend(algorithm(XFRMA_ALG_CRYPT, "ecb(cipher_null)", &[]));
+        info.extend(algorithm(XFRMA_ALG_AUTH, "hmac(sha1)", &[0x5a; 20]));
+        info
+    }
+
+    /// A netlink attribute with a `struct xfrm_algo`: 64 octets of name, the key's bits and the key.
+    fn algorithm(kind: u16, name: &str, key: &[u8]) -> Vec<u8> {
+        let mut value = name.as_bytes().to_vec();
+        value.resize(64, 0);
+        value.extend(u32::try_from(key.len() * 8).unwrap_or(0).to_ne_bytes());
+        value.extend(key);
+        let mut attribute = u16::try_from(4 + value.len()).unwrap_or(0).to_ne_bytes().to_vec();
+        attribute.extend(kind.to_ne_bytes());
+        attribute.extend(value);
+        attribute.resize(attribute.len().next_multiple_of(4), 0);
+        attribute
+    }
+
+    /// `xfrm_address_t`, 16 octets.
+    fn address(address: [u8; 4]) -> Vec<u8> {
+        let mut octets = address.to_vec();
+        octets.resize(16, 0);
+        octets
+    }
+}
+
+/// The outcome of running `program` with `arguments` and reading what it prints.
+pub(super) fn output_of(program: &Path, arguments: &[&str]) -> io::Result<String> {
+    let output = std::process::Command::new(program).args(arguments).stdin(std::process::Stdio::null()).output()?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_found_and_devices_tried() {
+        let host = Host { path: vec!["/bin".into(), "/usr/bin".into()], tun: Ok(()), kernel_esp: Ok(()) };
+        assert!(host.find("sh", &["/nonexistent"]).is_some());
+        assert_eq!(host.find("no-such-program", &[]), None);
+        let error = probe_tun(Path::new("/nonexistent/tun")).unwrap_err();
+        assert!(error.contains("load the kernel module"), "{error}");
+        assert_eq!(probe_tun(Path::new("/dev/null")), Ok(()));
+    }
+}

@@ -1,0 +1,117 @@
+//! strongSwan: a real charon, steered over VICI.
+//!
+//! charon runs rootless in the cell's namespaces, with a private `/run` for its socket and pid file, and with
+//! kernel-libipsec as its data path where the kernel has no ESP. Things to know about that plugin:
+//!
+//! - It always asks for UDP encapsulation, by sending NAT-D payloads that do not match, so IKE floats to port 4500 and
+//!   both sides report a NAT that is not there.
+//! - It needs an address of its own within every local selector, on any interface, for the route it installs; without one
+//!   quick mode fails with "error installing route".
+//! - When it cannot open `/dev/net/tun`, charon 5.9.8 goes on without it and crashes; that is checked before the start.
+
+mod config;
+mod driver;
+mod load;
+mod log;
+mod sas;
+pub mod settings;
+pub mod vici;
+
+use std::path::Path;
+
+use crate::crypto::Cipher;
+use crate::implementations::host::output_of;
+use crate::implementations::{
+    Availability, BoxFuture, CellContext, ConfigFiles, DataPath, Failure, Host, Implementation, Options, Running,
+    Unsupported,
+};
+use crate::scenario::Tunnel;
+use crate::scenario::tunnel::NatTraversal;
+
+/// Where distributions put charon.
+const FOLDERS: &[&str] = &["/usr/lib/ipsec", "/usr/libexec/ipsec", "/usr/lib/strongswan", "/usr/libexec/strongswan"];
+
+/// The plugins that do not come with charon itself in Debian and Ubuntu, and the package each is in.
+const PACKAGES: &[(&str, &str)] = &[
+    ("vici", "strongswan-swanctl"),
+    ("openssl", "libstrongswan-standard-plugins"),
+    ("kernel-libipsec", "libcharon-extra-plugins"),
+];
+
+/// The files of the two configurations.
+const STRONGSWAN_CONF: &str = "strongswan.conf";
+const SWANCTL_CONF: &str = "swanctl.conf";
+
+/// The strongSwan driver.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Strongswan;
+
+impl Implementation for Strongswan {
+    fn name(&self) -> &str {
+        "strongswan"
+    }
+
+    fn availability(&self, host: &Host) -> Availability {
+        let missing = |reason: String, remedy: String| Availability::Missing { reason, remedy };
+        let Some(path) = host.find("charon", FOLDERS) else {
+            let packages = PACKAGES.iter().map(|(_, package)| *package).collect::<Vec<_>>().join(" ");
+            let remedy = format!("apt-get install --no-install-recommends strongswan-charon {packages}");
+            return missing("strongSwan's charon is not installed".to_owned(), remedy);
+        };
+        let data_path = match (&host.kernel_esp, &host.tun) {
+            (Ok(()), _) => DataPath::Kernel,
+            (Err(_), Ok(())) => DataPath::Tun,
+            (Err(kernel), Err(tun)) => {
+                let reason = format!("no data path: the kernel has no ESP ({kernel}) and there is no TUN device");
+                return missing(reason, tun.clone());
+            }
+        };
+        if let Some((plugin, package)) = absent_plugin(&path, data_path) {
+            let reason = format!("charon's plugin {plugin} is not installed");
+            return missing(reason, format!("apt-get install --no-install-recommends {package}"));
+        }
+        match output_of(&path, &["--version"]) {
+            Ok(text) => {
+                let version = text.split_whitespace().last().unwrap_or("unknown").to_owned();
+                Availability::Ready { version, path, data_path }
+            }
+            Err(error) => missing(format!("{} --version: {error}", path.display()), "reinstall it".to_owned()),
+        }
+    }
+
+    fn supports(&self, tunnel: &Tunnel, _: DataPath) -> Result<(), Unsupported> {
+        let unsupported = |what: String, why: &str| {
+            Err(Unsupported { implementation: self.name().to_owned(), what, why: why.to_owned() })
+        };
+        if tunnel.nat_traversal == NatTraversal::Off {
+            let why = "charon has no switch for it: it always announces NAT-T, and kernel-libipsec always uses it";
+            return unsupported("phase 1 without NAT traversal".to_owned(), why);
+        }
+        // Ciphers beyond those of a proposal's type are refused when the scenario is read.
+        let odd = tunnel.phase1.proposals.iter().find(|proposal| proposal.cipher == Cipher::Null);
+        match odd {
+            Some(proposal) => unsupported(proposal.to_string(), "IKE must encrypt"),
+            None => Ok(()),
+        }
+    }
+
+    fn configure(&self, tunnel: &Tunnel, options: &Options) -> ConfigFiles {
+        let daemon = config::daemon(options.data_path, &options.retransmission);
+        ConfigFiles::from([
+            (STRONGSWAN_CONF.to_owned(), daemon.to_string()),
+            (SWANCTL_CONF.to_owned(), config::connections(tunnel).to_string()),
+        ])
+    }
+
+    fn start<'a>(&'a self, cell: &'a CellContext<'a>) -> BoxFuture<'a, Result<Box<dyn Running>, Failure>> {
+        Box::pin(async move { Ok(Box::new(driver::Charon::start(self, cell).await?) as Box<dyn Running>) })
+    }
+}
+
+/// The first plugin that the data path needs and that is not beside charon, with the package it is in.
+fn absent_plugin(charon: &Path, data_path: DataPath) -> Option<(&'static str, &'static str)> {
+    let folder = charon.parent()?.join("plugins");
+    let installed = |plugin: &str| folder.join(format!("libstrongswan-{plugin}.so")).is_file();
+    let needed = config::plugins(data_path);
+    PACKAGES.iter().copied().find(|(plugin, _)| needed.contains(plugin) && !installed(plugin))
+}

@@ -1,0 +1,467 @@
+//! The strongSwan driver against real charons, two at a time, in namespaces of a sandbox that `main` enters on its first
+//! line. Ignored, with the reason printed, where charon cannot run.
+
+use std::future::Future;
+use std::net::{Ipv4Addr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use ike_interop::implementations::strongswan::Strongswan;
+use ike_interop::implementations::{
+    Availability, CellContext, ConfigFiles, DataPath, Failure, Host, Implementation, Options, Phase, Refusal,
+    Retransmission, Running, SaState,
+};
+use ike_interop::lab::link::{Links, VethEnd};
+use ike_interop::lab::process::Line;
+use ike_interop::lab::{Clock, Namespace, sandbox};
+use ike_interop::scenario::tunnel::{Exchange, Identities, NatTraversal, Phase1, Phase2, Psk, TrafficPair, Tunnel};
+use ike_interop::scenario::units::{Kilobytes, Span};
+use ike_interop::wire::ethernet::MacAddress;
+use ike_interop::wire::isakmp::NotifyType;
+use libtest_mimic::{Arguments, Failed, Trial};
+use tokio::sync::mpsc;
+
+type Outcome = Result<(), Failed>;
+type Test = fn(Charon) -> Pin<Box<dyn Future<Output = Outcome>>>;
+
+const LEFT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+const RIGHT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
+
+fn main() -> ExitCode {
+    if let Err(error) = sandbox::enter() {
+        eprintln!("{}", error.diagnostic());
+        return ExitCode::from(3);
+    }
+    let charon = match Strongswan.availability(&Host::probe()) {
+        Availability::Ready { version, path, data_path } => {
+            println!("charon {version} at {}, data path {data_path}", path.display());
+            Some(Charon { program: path, data_path })
+        }
+        Availability::Missing { reason, remedy } => {
+            println!("all ignored: {reason}; {remedy}");
+            None
+        }
+    };
+    let tests: [(&str, Test); 10] = [
+        ("starts_fast_and_stops", |charon| Box::pin(starts_fast(charon))),
+        ("brings_up_every_kind_of_proposal", |charon| Box::pin(every_proposal(charon))),
+        ("two_pairs_of_selectors_are_two_pairs_of_sas", |charon| Box::pin(two_pairs(charon))),
+        ("refusals_are_told_apart", |charon| Box::pin(refusals(charon))),
+        ("silence_is_given_up_in_time", |charon| Box::pin(silence(charon))),
+        ("terminate_deletes_on_both_sides", |charon| Box::pin(terminate(charon))),
+        ("a_dead_daemon_is_noticed", |charon| Box::pin(dead_daemon(charon))),
+        ("the_users_own_files_are_loaded", |charon| Box::pin(native_files(charon))),
+        ("bad_configurations_are_refused", |charon| Box::pin(bad_configurations(charon))),
+        ("a_selector_without_an_address_of_ours_is_our_own_fault", |charon| Box::pin(no_address(charon))),
+    ];
+    let trials = tests.map(|(name, test)| {
+        let ready = charon.clone();
+        let ignored = ready.is_none();
+        let run = move || ready.map_or(Ok(()), |charon| in_runtime(test(charon)));
+        Trial::test(name, run).with_ignored_flag(ignored)
+    });
+    libtest_mimic::run(&Arguments::from_args(), trials.into()).exit_code()
+}
+
+fn in_runtime(test: impl Future<Output = Outcome>) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), test).await? })
+}
+
+/// A charon that can run here.
+#[derive(Clone)]
+struct Charon {
+    program: PathBuf,
+    data_path: DataPath,
+}
+
+/// Two namespaces with a link between them.
+struct Lab {
+    charon: Charon,
+    left: Namespace,
+    right: Namespace,
+    left_link: Links,
+    clock: Clock,
+}
+
+impl Lab {
+    async fn new(charon: Charon) -> Result<Self, Failed> {
+        let (left, right) = (Namespace::new("left")?, Namespace::new("right")?);
+        let mut left_link = Links::open(&left)?;
+        let mut right_link = Links::open(&right)?;
+        let here = VethEnd { namespace: &left, interface: "wan", mac: MacAddress([2, 0, 0, 0, 0, 1]) };
+        let there = VethEnd { namespace: &right, interface: "wan", mac: MacAddress([2, 0, 0, 0, 0, 2]) };
+        left_link.add_veth(here, there, 1500).await?;
+        for (link, outer, inner) in [(&mut left_link, LEFT, 1), (&mut right_link, RIGHT, 2)] {
+            link.wait_up(&["wan"]).await?;
+            link.add_address(link.index("wan").await?, outer, 24).await?;
+            link.add_address(link.index("lo").await?, Ipv4Addr::new(10, inner, 0, 1), 32).await?;
+        }
+        Ok(Self { charon, left, right, left_link, clock: Clock::start() })
+    }
+
+    async fn start(&self, side: &Namespace, tunnel: &Tunnel, native: Option<&ConfigFiles>) -> Started {
+        let folder = Path::new("/run/strongswan-test").join(side.name());
+        std::fs::create_dir_all(&folder).expect("the sandbox has a /run of its own");
+        let (log, lines) = mpsc::unbounded_channel();
+        let cell = CellContext {
+            program: &self.charon.program,
+            namespace: side,
+            folder: &folder,
+            tunnel,
+            native,
+            options: Options { data_path: self.charon.data_path, retransmission: Retransmission::default() },
+            clock: self.clock,
+            log,
+            patience: Duration::from_secs(20),
+        };
+        Started { running: Strongswan.start(&cell).await, lines }
+    }
+
+    /// Both charons, the left one with `ours` and the right one with the mirror of `theirs`.
+    async fn start_both(&self, ours: &Tunnel, theirs: &Tunnel) -> Result<[Box<dyn Running>; 2], Failed> {
+        let left = self.start(&self.left, ours, None).await.running?;
+        let right = self.start(&self.right, &mirrored(theirs), None).await.running?;
+        Ok([left, right])
+    }
+
+    /// Sends a datagram from the left one's `from` to the right one's `to` and back.
+    fn echo(&self, from: Ipv4Addr, to: Ipv4Addr) -> Outcome {
+        let bind = |side: &Namespace, address| side.on_thread(move || UdpSocket::bind((address, 7)));
+        let (left, right) = (bind(&self.left, from)?, bind(&self.right, to)?);
+        let mut buffer = [0; 1500];
+        for socket in [&left, &right] {
+            socket.set_read_timeout(Some(Duration::from_secs(3)))?;
+        }
+        left.send_to(&[0x5a; 1000], (to, 7))?;
+        let (length, back) = right.recv_from(&mut buffer)?;
+        assert_eq!((length, back), (1000, (from, 7).into()));
+        right.send_to(&buffer[..length], back)?;
+        assert_eq!(left.recv(&mut buffer)?, 1000);
+        Ok(())
+    }
+}
+
+struct Started {
+    running: Result<Box<dyn Running>, Failure>,
+    lines: mpsc::UnboundedReceiver<Line>,
+}
+
+fn tunnel(phase1: &str, phase2: &str) -> Tunnel {
+    Tunnel {
+        local: LEFT,
+        remote: RIGHT,
+        psk: Psk::new("s3cret"),
+        phase1: Phase1 {
+            exchange: Exchange::Main,
+            proposals: phase1.split(',').map(|proposal| proposal.parse().unwrap()).collect(),
+            lifetime: Span::from_secs(28_800),
+        },
+        phase2: Phase2 {
+            proposals: phase2.split(',').map(|proposal| proposal.parse().unwrap()).collect(),
+            pfs: None,
+            lifetime: Span::from_secs(3600),
+            volume: Some(Kilobytes(4_608_000)),
+        },
+        traffic: vec![between("10.1.0.0/24", "10.2.0.0/24")],
+        nat_traversal: NatTraversal::Auto,
+        identities: Identities::default(),
+        dpd: None,
+    }
+}
+
+fn between(local: &str, remote: &str) -> TrafficPair {
+    TrafficPair::between(local.parse().unwrap(), remote.parse().unwrap())
+}
+
+/// The same tunnel seen from its other end.
+fn mirrored(tunnel: &Tunnel) -> Tunnel {
+    let mut mirrored = tunnel.clone();
+    (mirrored.local, mirrored.remote) = (tunnel.remote, tunnel.local);
+    for pair in &mut mirrored.traffic {
+        (pair.local, pair.remote) = (pair.remote, pair.local);
+    }
+    mirrored
+}
+
+/// The SAs of `running` once it has `count` installed pairs. The responder has them a moment after the initiator.
+async fn installed(running: &mut Box<dyn Running>, count: usize) -> Result<SaState, Failed> {
+    loop {
+        let state = running.sas().await?;
+        if state.installed().count() == count {
+            return Ok(state);
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn starts_fast(charon: Charon) -> Outcome {
+    let lab = Lab::new(charon).await?;
+    let ours = tunnel("aes256-sha1-modp1536", "aes128-sha1");
+    let mut times = Vec::new();
+    for _ in 0..5 {
+        let before = lab.clock.now();
+        let Started { running, mut lines } = lab.start(&lab.left, &ours, None).await;
+        let started = lab.clock.now();
+        running?.stop().await?;
+        times.push((started - before, lab.clock.now() - started));
+        let mut log = Vec::new();
+        while let Some(line) = lines.recv().await {
+            log.push(line);
+        }
+        assert!(log.iter().any(|line| line.text.contains("added vici connection: cisco")), "{log:?}");
+        assert!(log.iter().any(|line| line.text.contains("SIGTERM received")), "{log:?}");
+        assert!(log.iter().all(|line| before <= line.at && line.at <= lab.clock.now()));
+    }
+    times.sort();
+    println!("from exec to loaded connections, and from SIGTERM to the end (medians of five): {:?}", times[2]);
+    Ok(())
+}
+
+async fn every_proposal(charon: Charon) -> Outcome {
+    for (phase1, phase2, pfs) in [
+        ("des-md5-modp768", "des-md5", None),
+        ("3des-md5-modp1024", "3des-md5", None),
+        ("aes128-sha1-modp1536", "aes128-sha1", Some("modp1536")),
+        ("aes192-sha256-modp2048", "aes192-sha256", Some("modp2048")),
+        ("aes256-sha384-modp3072", "aes256-sha384", None),
+        ("aes256-sha512-modp4096", "aes256-sha512", None),
+        ("aes128-sha1-modp1024", "aes256gcm16", Some("modp1024")),
+        ("aes128-sha1-modp1024", "null-sha1", None),
+    ] {
+        let lab = Lab::new(charon.clone()).await?;
+        let mut ours = tunnel(phase1, phase2);
+        ours.phase2.pfs = pfs.map(|group| group.parse().unwrap());
+        let [mut left, mut right] = lab.start_both(&ours, &ours).await?;
+        let before = lab.clock.now();
+        left.initiate().await?;
+        let negotiated = lab.clock.now() - before;
+        installed(&mut right, 1).await?;
+        lab.echo(Ipv4Addr::new(10, 1, 0, 1), Ipv4Addr::new(10, 2, 0, 1))?;
+        let (left_state, right_state) = (left.sas().await?, right.sas().await?);
+        agree(&ours, &left_state, &right_state);
+        println!("{phase1}, {phase2}: negotiated in {negotiated:?}");
+        left.stop().await?;
+        right.stop().await?;
+    }
+    Ok(())
+}
+
+/// Both sides believe the same, and what they believe is what was asked for.
+fn agree(tunnel: &Tunnel, left: &SaState, right: &SaState) {
+    let ([ours], [theirs]) = (left.phase1.as_slice(), right.phase1.as_slice()) else {
+        panic!("expected one phase 1 SA each, found {left:?} {right:?}");
+    };
+    assert!(left.phase1_established() && right.phase1_established());
+    assert!(ours.initiator && !theirs.initiator);
+    assert_eq!((ours.initiator_cookie, ours.responder_cookie), (theirs.initiator_cookie, theirs.responder_cookie));
+    assert_eq!((ours.local.clone(), ours.remote.clone()), (theirs.remote.clone(), theirs.local.clone()));
+    assert_eq!(ours.transform, theirs.transform);
+    let asked = tunnel.phase1.proposals[0];
+    assert_eq!(
+        (ours.transform.cipher, ours.transform.hash, ours.transform.group),
+        (Some(asked.cipher), Some(asked.hash), Some(asked.group))
+    );
+    let asked = tunnel.phase2.proposals[0];
+    for (pair, child) in tunnel.traffic.iter().zip(&left.phase2) {
+        assert_eq!(
+            (child.local.clone(), child.remote.clone()),
+            (vec![pair.local.to_string()], vec![pair.remote.to_string()])
+        );
+        assert_eq!(
+            (child.cipher, child.integrity, child.pfs),
+            (Some(asked.cipher), asked.integrity, tunnel.phase2.pfs)
+        );
+        let twin = right.phase2.iter().find(|twin| twin.spi_in == child.spi_out).expect("the SPI is the peer's too");
+        assert_eq!(twin.spi_out, child.spi_in);
+        assert_eq!((child.sent, child.received), (twin.received, twin.sent));
+        assert_eq!(child.sent.octets, 1028, "one UDP datagram of 1000 octets went out");
+    }
+}
+
+async fn two_pairs(charon: Charon) -> Outcome {
+    let lab = Lab::new(charon).await?;
+    lab.left_link.add_address(lab.left_link.index("lo").await?, Ipv4Addr::new(10, 3, 0, 1), 32).await?;
+    let mut ours = tunnel("aes128-sha1-modp1024", "aes128-sha1");
+    ours.traffic.push(between("10.3.0.0/24", "10.2.0.0/24"));
+    let [mut left, mut right] = lab.start_both(&ours, &ours).await?;
+    left.initiate().await?;
+    installed(&mut right, 2).await?;
+    for from in [Ipv4Addr::new(10, 1, 0, 1), Ipv4Addr::new(10, 3, 0, 1)] {
+        lab.echo(from, Ipv4Addr::new(10, 2, 0, 1))?;
+    }
+    agree(&ours, &left.sas().await?, &right.sas().await?);
+    Ok(())
+}
+
+async fn refusals(charon: Charon) -> Outcome {
+    let lab = Lab::new(charon).await?;
+    let ours = tunnel("aes128-sha1-modp1024", "aes128-sha1");
+    let no_proposal = |failure: &Refusal| *failure == Refusal::Notify(NotifyType::NoProposalChosen);
+    let invalid_id = |failure: &Refusal| *failure == Refusal::Notify(NotifyType::InvalidIdInformation);
+    let authentication = |failure: &Refusal| matches!(failure, Refusal::Authentication(_));
+    let mut other_key = ours.clone();
+    other_key.psk = Psk::new("other");
+    let mut other_selectors = ours.clone();
+    other_selectors.traffic = vec![between("10.1.0.0/24", "10.9.0.0/24")];
+    let mut with_pfs = ours.clone();
+    with_pfs.phase2.pfs = Some("modp1024".parse()?);
+    type Expected<'a> = &'a dyn Fn(&Refusal) -> bool;
+    let cases: [(&str, Tunnel, Phase, Expected<'_>); 5] = [
+        ("policy", tunnel("3des-md5-modp1024", "aes128-sha1"), Phase::One, &no_proposal),
+        ("key", other_key, Phase::One, &authentication),
+        ("transform set", tunnel("aes128-sha1-modp1024", "3des-md5"), Phase::Two, &no_proposal),
+        ("pfs", with_pfs, Phase::Two, &no_proposal),
+        ("selectors", other_selectors, Phase::Two, &invalid_id),
+    ];
+    for (name, theirs, expected_phase, expected) in cases {
+        let [mut left, _right] = lab.start_both(&ours, &theirs).await?;
+        match left.initiate().await {
+            Err(Failure::Refused { phase, refusal, lines, .. }) => {
+                assert_eq!(phase, expected_phase, "{name}: {lines:#?}");
+                assert!(expected(&refusal), "{name}: {refusal}: {lines:#?}");
+            }
+            other => return Err(format!("{name}: expected a refusal, found {other:?}").into()),
+        }
+    }
+    Ok(())
+}
+
+async fn silence(charon: Charon) -> Outcome {
+    let lab = Lab::new(charon).await?;
+    let ours = tunnel("aes128-sha1-modp1024", "aes128-sha1");
+    let mut left = lab.start(&lab.left, &ours, None).await.running?;
+    let before = lab.clock.now();
+    match left.initiate().await {
+        Err(Failure::Refused { phase: Phase::One, refusal, .. }) => {
+            let unanswered = Some("ID_PROT request 0 [ SA V V V V V ]".to_owned());
+            assert_eq!(refusal, Refusal::NoAnswer { unanswered, retransmissions: 3 });
+        }
+        other => return Err(format!("expected no answer, found {other:?}").into()),
+    }
+    let waited = lab.clock.now() - before;
+    let total = Retransmission::default().total();
+    assert!(waited >= total && waited < total + Duration::from_secs(5), "{waited:?}");
+    assert_eq!(left.sas().await?, SaState::default());
+    Ok(())
+}
+
+async fn terminate(charon: Charon) -> Outcome {
+    let lab = Lab::new(charon).await?;
+    let ours = tunnel("aes128-sha1-modp1024", "aes128-sha1");
+    let [mut left, mut right] = lab.start_both(&ours, &ours).await?;
+    left.initiate().await?;
+    installed(&mut right, 1).await?;
+    left.terminate().await?;
+    assert_eq!(left.sas().await?, SaState::default());
+    installed(&mut right, 0).await?;
+    left.initiate().await?;
+    installed(&mut right, 1).await?;
+    Ok(())
+}
+
+async fn dead_daemon(charon: Charon) -> Outcome {
+    let lab = Lab::new(charon).await?;
+    let ours = tunnel("aes128-sha1-modp1024", "aes128-sha1");
+    let mut left = lab.start(&lab.left, &ours, None).await.running?;
+    kill_charon_of(&lab.left)?;
+    match left.sas().await {
+        Err(Failure::DaemonExited { status, last_lines, .. }) => {
+            assert!(status.contains("signal: 9"), "{status}");
+            assert!(last_lines.iter().any(|line| line.contains("added vici connection")), "{last_lines:#?}");
+        }
+        other => return Err(format!("expected the end of the daemon, found {other:?}").into()),
+    }
+    assert!(matches!(left.initiate().await, Err(Failure::DaemonExited { .. })));
+    assert!(matches!(left.stop().await, Err(Failure::DaemonExited { .. })));
+    Ok(())
+}
+
+/// Kills the charon in that namespace, which a process is known by.
+fn kill_charon_of(namespace: &Namespace) -> Outcome {
+    let ours = namespace.on_thread(|| std::fs::read_link("/proc/thread-self/ns/net"))?;
+    for entry in std::fs::read_dir("/proc")? {
+        let path = entry?.path();
+        let name = std::fs::read_to_string(path.join("comm")).unwrap_or_default();
+        if name.trim() == "charon" && std::fs::read_link(path.join("ns/net")).ok().as_ref() == Some(&ours) {
+            let id: i32 = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().parse()?;
+            let id = rustix::process::Pid::from_raw(id).expect("no process has the id zero");
+            rustix::process::kill_process(id, rustix::process::Signal::KILL)?;
+            return Ok(());
+        }
+    }
+    Err("there is no charon in the namespace".into())
+}
+
+async fn native_files(charon: Charon) -> Outcome {
+    let lab = Lab::new(charon).await?;
+    let ours = tunnel("aes128-sha1-modp1024", "aes128-sha1");
+    let swanctl = r#"
+        include conf.d/*.conf
+        connections {
+          hub : base {
+            remote_addrs = 192.0.2.2
+            children { lan { local_ts = 10.1.0.0/24   # ours
+                             remote_ts = 10.2.0.0/24
+                             esp_proposals = aes256-sha256, aes128-sha1 } }
+          }
+        }
+        base { version = 1
+               proposals = aes128-sha1-modp1024
+               local { auth = psk }
+               remote { auth = psk } }"#;
+    let native = ConfigFiles::from([
+        ("swanctl.conf".to_owned(), swanctl.to_owned()),
+        ("conf.d/secrets.conf".to_owned(), "secrets { ike-hub { secret = 0x733363726574 } }".to_owned()),
+        ("strongswan.conf".to_owned(), "charon { load = stroke\n retransmit_tries = 1\n }".to_owned()),
+    ]);
+    let mut left = lab.start(&lab.left, &ours, Some(&native)).await.running?;
+    let mut right = lab.start(&lab.right, &mirrored(&ours), None).await.running?;
+    left.initiate().await?;
+    installed(&mut right, 1).await?;
+    lab.echo(Ipv4Addr::new(10, 1, 0, 1), Ipv4Addr::new(10, 2, 0, 1))?;
+    let state = left.sas().await?;
+    assert_eq!((state.phase1[0].name.as_str(), state.phase2[0].name.as_str()), ("hub", "lan"));
+    agree(&ours, &state, &right.sas().await?);
+    Ok(())
+}
+
+async fn bad_configurations(charon: Charon) -> Outcome {
+    let lab = Lab::new(charon).await?;
+    let ours = tunnel("aes128-sha1-modp1024", "aes128-sha1");
+    for (name, text, expected) in [
+        ("swanctl.conf", "connections { hub { proposals = aes129\n } }", "load-conn: "),
+        ("swanctl.conf", "connections { hub {\n", "swanctl.conf:1:15"),
+        ("swanctl.conf", "secrets { }", "has no connection"),
+        ("ipsec.conf", "conn hub", "expected a swanctl.conf, found ipsec.conf"),
+    ] {
+        let native = ConfigFiles::from([(name.to_owned(), text.to_owned())]);
+        let failure = lab.start(&lab.left, &ours, Some(&native)).await.running.err().expect("it is refused");
+        assert!(matches!(failure, Failure::Configuration { .. } | Failure::Native(_)), "{failure:?}");
+        assert!(failure.to_string().contains(expected), "{failure}");
+    }
+    let mut lab = lab;
+    lab.charon.program = "/nonexistent/charon".into();
+    let failure = lab.start(&lab.left, &ours, None).await.running.err().expect("there is no such program");
+    assert!(matches!(failure, Failure::Spawn { .. }), "{failure}");
+    lab.charon.program = "/bin/false".into();
+    let failure = lab.start(&lab.left, &ours, None).await.running.err().expect("it ends at once");
+    assert!(matches!(failure, Failure::DaemonExited { .. }), "{failure}");
+    Ok(())
+}
+
+async fn no_address(charon: Charon) -> Outcome {
+    if charon.data_path == DataPath::Kernel {
+        return Ok(());
+    }
+    let lab = Lab::new(charon).await?;
+    let mut ours = tunnel("aes128-sha1-modp1024", "aes128-sha1");
+    ours.traffic = vec![between("10.9.0.0/24", "10.2.0.0/24")];
+    let [mut left, _right] = lab.start_both(&ours, &ours).await?;
+    match left.initiate().await {
+        Err(Failure::Refused { phase: Phase::Two, refusal: Refusal::Local(_), .. }) => Ok(()),
+        other => Err(format!("expected our own side to fail, found {other:?}").into()),
+    }
+}
