@@ -10,6 +10,7 @@ use crate::scenario::node::{Key, Node};
 use crate::scenario::steps::{Impairment, PingResult, Step};
 use crate::scenario::tunnel::TrafficPair;
 use crate::scenario::{Expect, Scenario};
+use crate::wire::ipv4::Ipv4Prefix;
 
 /// The longest a `wait` step may take.
 const MAX_WAIT: Duration = Duration::from_secs(3600);
@@ -46,6 +47,12 @@ pub(crate) fn file(file: &ScenarioFile, source: &Source, node: &Node) -> Vec<Dia
     if file.tunnel.local == file.tunnel.remote {
         let path = [Key::Name("tunnel"), Key::Name("remote")];
         findings.error(&path, "both ends have one address", "expected another than `tunnel.local`");
+    }
+    if let Some(dut) = file.lab.dut
+        && dut.address.address != file.tunnel.local
+    {
+        let path = ["lab", "dut", "address"].map(Key::Name);
+        findings.error(&path, "not the implementation's address", format!("expected {}/LEN", file.tunnel.local));
     }
     traffic(&mut findings, &file.tunnel.traffic);
     for (index, step) in file.steps.iter().enumerate() {
@@ -93,9 +100,8 @@ pub(crate) fn file(file: &ScenarioFile, source: &Source, node: &Node) -> Vec<Dia
 fn traffic(findings: &mut Findings<'_>, pairs: &[TrafficPair]) {
     for (index, pair) in pairs.iter().enumerate() {
         let path = |name| [Key::Name("tunnel"), Key::Name("traffic"), Key::Index(index), Key::Name(name)];
-        let overlap = pair.local.covers(pair.remote) || pair.remote.covers(pair.local);
         // All traffic there is may go through a tunnel: that network overlaps every other.
-        if overlap && pair.local.prefix_len() > 0 && pair.remote.prefix_len() > 0 {
+        if pair.local.overlaps(pair.remote) && pair.local != Ipv4Prefix::ANY && pair.remote != Ipv4Prefix::ANY {
             let title = format!("{} and {} overlap", pair.local, pair.remote);
             findings.error(&path("remote"), title, "expected a network apart from `local`");
         }
@@ -165,15 +171,15 @@ pub(crate) fn scenario(scenario: &Scenario, node: &Node) -> Vec<Diagnostic> {
         let Step::Ping(ping) = step else { continue };
         let path = |name| [Key::Name("steps"), Key::Index(index), Key::Name("ping"), Key::Name(name)];
         let ends =
-            [("from", ping.from), ("to", ping.to)].map(|(name, end)| (name, end, scenario.topology.resolve(end)));
+            [("from", ping.from), ("to", ping.to)].map(|(name, end)| (name, end, scenario.addresses.resolve(end)));
         for (name, end, _) in ends.iter().filter(|(.., address)| address.is_none()) {
-            let hosts = scenario.topology.left.iter().chain(&scenario.topology.right);
+            let hosts = scenario.addresses.left.iter().chain(&scenario.addresses.right);
             let hosts: Vec<String> = hosts.map(|host| host.address.address.to_string()).collect();
             let label = format!("expected left, right or one of {}", hosts.join(", "));
             findings.error(&path(name), format!("no host has the address {end}"), label);
         }
         if let [(_, _, Some(from)), (_, _, Some(to))] = ends
-            && scenario.topology.is_left(from) == scenario.topology.is_left(to)
+            && scenario.addresses.is_left(from) == scenario.addresses.is_left(to)
         {
             findings.error(&path("to"), "a ping that does not cross the tunnel", "expected a host of the other side");
         }

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny};
 
 use crate::ios::Release;
+use crate::scenario::addresses::InterfaceAddress;
 use crate::scenario::expect::Expect;
-use crate::scenario::prefix::InterfaceAddress;
 use crate::scenario::steps::{Impairment, Nat, Step};
 use crate::scenario::text::{self, words};
 use crate::scenario::tunnel::Tunnel;

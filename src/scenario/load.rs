@@ -12,7 +12,7 @@ use crate::scenario::decode::decode;
 use crate::scenario::expect::{Phase1Expect, Phase2Expect};
 use crate::scenario::file::ScenarioFile;
 use crate::scenario::node::{self, Entry, Key, Node, Value};
-use crate::scenario::{Scenario, Topology, check, config};
+use crate::scenario::{Addresses, Scenario, check, config};
 
 /// The longest file that is read, in octets; a running-config of a large router has some 200,000.
 const MAX_FILE: u64 = 4 << 20;
@@ -199,7 +199,7 @@ fn resolve(source: &Source, node: &Node, name: String, directory: &Path) -> Resu
     let mut errors = check::file(&file, source, node);
     let mut take = |result: Result<_, Vec<Diagnostic>>| result.map_err(|more| errors.extend(more)).ok();
     let router = take(config::router(&file.cisco, source, node, directory));
-    let topology = Topology::derive(&file.lab, &file.tunnel, source, node).map_err(|more| errors.extend(more)).ok();
+    let addresses = Addresses::derive(&file.lab, &file.tunnel, source, node).map_err(|more| errors.extend(more)).ok();
     let mut native = BTreeMap::new();
     for (implementation, files) in &file.native {
         for (target, path) in files {
@@ -213,7 +213,7 @@ fn resolve(source: &Source, node: &Node, name: String, directory: &Path) -> Resu
             }
         }
     }
-    let (Some(router), Some(topology), true) = (router, topology, errors.is_empty()) else { return Err(errors) };
+    let (Some(router), Some(addresses), true) = (router, addresses, errors.is_empty()) else { return Err(errors) };
     let scenario = Scenario {
         name,
         source: source.clone(),
@@ -225,7 +225,7 @@ fn resolve(source: &Source, node: &Node, name: String, directory: &Path) -> Resu
         releases: sorted(file.matrix.ios),
         router,
         tunnel: file.tunnel,
-        topology,
+        addresses,
         nat: file.nat,
         impairments: file.impair,
         native,

@@ -1,5 +1,6 @@
 //! What is to be run: the scenario file as types, its matrix of cells, its JSON schema.
 
+pub mod addresses;
 mod cells;
 mod check;
 mod config;
@@ -8,26 +9,23 @@ pub mod expect;
 mod file;
 mod load;
 mod node;
-pub mod prefix;
 mod schema;
 pub mod steps;
 mod text;
-pub mod topology;
 pub mod tunnel;
 pub mod units;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use addresses::{Addresses, Host, InterfaceAddress};
 pub use cells::{Cell, Selection, Shard, UnknownShard, cells};
 pub use expect::{Diagnosis, Expect};
 pub use file::{ImplementationName, KnownFailure, Twin};
 pub use load::{load, load_tree};
-pub use prefix::{InterfaceAddress, Ipv4Prefix};
 pub use schema::schema;
 pub use steps::{Endpoint, Impairment, Nat, Ping, PingResult, Step};
 pub use text::UnknownWord;
-pub use topology::Topology;
 pub use tunnel::Tunnel;
 pub use units::{Kilobytes, Span};
 
@@ -58,7 +56,7 @@ pub struct Scenario {
     /// The tunnel wanted.
     pub tunnel: Tunnel,
     /// The addresses of the lab.
-    pub topology: Topology,
+    pub addresses: Addresses,
     /// The NAT before the implementation, if there is one.
     pub nat: Option<Nat>,
     /// What the internet does to messages.

@@ -57,12 +57,12 @@ fn what_is_left_out_has_defaults() {
     assert_eq!(scenario.tunnel.phase1.lifetime, Span::from_secs(86_400));
     assert_eq!(scenario.tunnel.phase2.lifetime, Span::from_secs(3600));
     assert_eq!(scenario.tunnel.phase2.pfs, None);
-    assert_eq!(scenario.topology.left[0].address.to_string(), "10.1.0.10/24");
-    assert_eq!(scenario.topology.right[0].address.to_string(), "10.2.0.10/24");
-    assert_eq!(scenario.topology.right[0].gateway.to_string(), "10.2.0.1");
-    assert_eq!(scenario.topology.dut.address.to_string(), "192.0.2.10/24");
-    assert_eq!(scenario.topology.dut.gateway.to_string(), "192.0.2.254");
-    assert_eq!(scenario.topology.cisco_gateway.to_string(), "198.51.100.254");
+    assert_eq!(scenario.addresses.left[0].address.to_string(), "10.1.0.10/24");
+    assert_eq!(scenario.addresses.right[0].address.to_string(), "10.2.0.10/24");
+    assert_eq!(scenario.addresses.right[0].gateway.to_string(), "10.2.0.1");
+    assert_eq!(scenario.addresses.dut.address.to_string(), "192.0.2.10/24");
+    assert_eq!(scenario.addresses.dut.gateway.to_string(), "192.0.2.254");
+    assert_eq!(scenario.addresses.cisco_gateway.to_string(), "198.51.100.254");
     assert!(scenario.fixed.is_none());
     assert!(scenario.router.config.text.starts_with("hostname R1\n"));
 }
@@ -103,8 +103,8 @@ known_failures: [{ implementation: strongswan, ios: xe16, reason: not yet }]
     assert_eq!(scenario.releases, [Release::V12_4, Release::Xe16]);
     assert_eq!(scenario.steps.len(), 6);
     assert_eq!(scenario.steps[5], Step::Ping(Ping::default()));
-    assert_eq!(scenario.topology.left[1].gateway.to_string(), "10.1.7.9");
-    assert_eq!(scenario.topology.dut.gateway.to_string(), "192.0.2.14");
+    assert_eq!(scenario.addresses.left[1].gateway.to_string(), "10.1.7.9");
+    assert_eq!(scenario.addresses.dut.gateway.to_string(), "192.0.2.14");
     let cells = cells(&[Arc::new(scenario)]);
     let known: Vec<_> = cells.iter().filter(|cell| cell.known_failure().is_some()).map(|cell| &cell.name).collect();
     assert_eq!(known, ["tunnel/strongswan/xe16"]);
@@ -204,6 +204,7 @@ fn bad_files_are_told_with_place_and_remedy() {
             with("cisco:\n", "cisco:\n  replace: [{ line: ip address 198.51.100.2 255.255.255.0 }]\n"),
         ),
         ("another_hostname", with("cisco:\n", "cisco:\n  hostname: R2\n")),
+        ("another_dut_address", and("lab: { dut: { address: 192.0.2.11/24 } }\n")),
         ("overlapping_networks", with("10.2.0.0/24", "10.1.0.128/25")),
         ("ports_without_protocol", with("10.2.0.0/24 ", "10.2.0.0/24, remote_port: 80 ")),
         ("no_host_to_derive", with("10.2.0.0/24", "0.0.0.0/0")),
@@ -256,6 +257,63 @@ fn the_schema_knows_every_key() {
     assert!(schema["$defs"]["TunnelChange"].get("required").is_none());
     assert!(schema["$defs"]["Tunnel"].get("required").is_some());
     assert_eq!(dangling(&schema, &schema), Vec::<String>::new());
+}
+
+/// Every value of the catalogue's files has its place in the schema.
+#[test]
+fn the_schema_describes_the_catalogue() {
+    let schema = schema();
+    for scenario in catalogue_scenarios() {
+        let tree = node::parse(&scenario.source).unwrap();
+        fits(&tree, &schema, &schema).unwrap_or_else(|why| panic!("{}: {why}", scenario.name));
+    }
+    let source = Source::new("x.yaml", MINIMAL.replace("proposals", "proposal"));
+    let why = fits(&node::parse(&source).unwrap(), &schema, &schema).unwrap_err();
+    assert!(why.contains("proposal"), "{why}");
+}
+
+/// Checks the structure of a tree against a schema: keys, required keys, kinds and choices of words, not patterns.
+fn fits(node: &node::Node, schema: &serde_json::Value, root: &serde_json::Value) -> Result<(), String> {
+    use node::Value;
+    if let Some(path) = schema["$ref"].as_str() {
+        return fits(node, root.pointer(path.trim_start_matches('#')).unwrap(), root);
+    }
+    if let Some(choices) = schema.get("oneOf").or_else(|| schema.get("anyOf")).and_then(|choices| choices.as_array()) {
+        let results: Vec<_> = choices.iter().map(|choice| fits(node, choice, root)).collect();
+        if results.iter().any(Result::is_ok) {
+            return Ok(());
+        }
+        return Err(results.into_iter().filter_map(Result::err).collect::<Vec<_>>().join(" / "));
+    }
+    let kinds = match &schema["type"] {
+        serde_json::Value::Array(kinds) => kinds.clone(),
+        serde_json::Value::Null => Vec::new(),
+        kind => vec![kind.clone()],
+    };
+    let is = |kind: &str| kinds.is_empty() || kinds.iter().any(|one| one == kind);
+    match &node.value {
+        Value::Null if is("null") || is("object") => Ok(()),
+        Value::Scalar(text) if is("string") || is("integer") || is("boolean") => {
+            let words = schema["enum"].as_array();
+            let known = words.is_none_or(|words| words.iter().any(|word| word == text.as_str()))
+                && schema.get("const").is_none_or(|word| word == text.as_str());
+            if known { Ok(()) } else { Err(format!("`{text}` is none of the words")) }
+        }
+        Value::Sequence(items) if is("array") => items.iter().try_for_each(|item| fits(item, &schema["items"], root)),
+        Value::Mapping(entries) if is("object") => {
+            for key in schema["required"].as_array().into_iter().flatten().filter_map(|key| key.as_str()) {
+                node.entry(key).ok_or_else(|| format!("`{key}` is missing"))?;
+            }
+            entries.iter().try_for_each(|entry| {
+                let property = schema["properties"].get(&entry.key);
+                match property.or_else(|| schema.get("additionalProperties").filter(|more| more.is_object())) {
+                    Some(property) => fits(&entry.value, property, root).map_err(|why| format!("{}: {why}", entry.key)),
+                    None => Err(format!("`{}` is no key", entry.key)),
+                }
+            })
+        }
+        other => Err(format!("{other:?} is not of {kinds:?}")),
+    }
 }
 
 /// The references of a schema that lead nowhere.
@@ -353,4 +411,108 @@ fn every_diagnosis_has_a_scenario() {
     for diagnosis in Diagnosis::ALL {
         assert!(scenarios.iter().any(|scenario| scenario.expect.diagnosis.contains(diagnosis)), "{diagnosis}");
     }
+}
+
+fn names(cells: &[Cell]) -> Vec<&str> {
+    cells.iter().map(|cell| cell.name.as_str()).collect()
+}
+
+#[test]
+fn cells_are_selected_by_name_implementation_release_and_tag() {
+    let all = cells(&catalogue_scenarios());
+    let select = |selection: Selection| selection.select(all.clone()).unwrap();
+    let by_name = |name: &str| select(Selection { names: vec![name.to_owned()], ..Selection::default() });
+
+    assert_eq!(names(&select(Selection::default())), names(&all));
+    assert_eq!(names(&by_name("phase2/pfs-mismatch/builtin/12.4:fixed")), ["phase2/pfs-mismatch/builtin/12.4:fixed"]);
+    assert_eq!(names(&by_name("phase2/pfs-mismatch/builtin/12.4")), ["phase2/pfs-mismatch/builtin/12.4"]);
+    assert_eq!(by_name("phase2/pfs-mismatch/builtin").len(), 6);
+    assert_eq!(by_name("phase2/pfs-mismatch").len(), 12);
+    assert_eq!(by_name("phase2/pfs-mismatch/").len(), 12);
+    assert!(by_name("phase2").iter().all(|cell| cell.name.starts_with("phase2/")));
+
+    let narrow = select(Selection {
+        names: vec!["tunnel/plain".to_owned(), "tunnel/aes-gcm".to_owned()],
+        implementations: vec![ImplementationName::Builtin],
+        releases: vec![Release::Xe16],
+        tags: vec!["smoke".to_owned(), "nothing".to_owned()],
+        shard: None,
+    });
+    assert_eq!(names(&narrow), ["tunnel/plain/builtin/xe16"]);
+
+    for wrong in ["phase2/pfs", "phase2/pfs-mismatch/builtin/13", ""] {
+        assert!(
+            Selection { names: vec![wrong.to_owned()], ..Selection::default() }.select(all.clone()).is_err(),
+            "{wrong}"
+        );
+    }
+    let errors = Selection { names: vec!["phase2/pfs-mismach".to_owned()], ..Selection::default() }
+        .select(all.clone())
+        .unwrap_err();
+    assert!(rendered(&errors).contains("did you mean `phase2/pfs-mismatch`?"), "{}", rendered(&errors));
+}
+
+#[test]
+fn shards_of_the_catalogue_are_all_of_it() {
+    let all = cells(&catalogue_scenarios());
+    let mut together = Vec::new();
+    for index in 1..=3 {
+        let shard = Some(Shard::new(index, 3).unwrap());
+        let part = Selection { shard, ..Selection::default() }.select(all.clone()).unwrap();
+        assert!(part.len() > all.len() / 6, "a part of {} of {} cells", part.len(), all.len());
+        together.extend(part);
+    }
+    together.sort_by(|one, other| one.name.cmp(&other.name));
+    let mut expected = all;
+    expected.sort_by(|one, other| one.name.cmp(&other.name));
+    assert_eq!(names(&together), names(&expected));
+    for text in ["0/3", "4/3", "1/0", "1", "a/b", "-1/2", "1/2/3"] {
+        assert!(text.parse::<Shard>().is_err(), "{text}");
+    }
+    assert_eq!("2/3".parse::<Shard>().unwrap().to_string(), "2/3");
+    assert!(
+        Shard::new(1, 2).unwrap().holds("tunnel/plain/builtin/12.4")
+            != Shard::new(2, 2).unwrap().holds("tunnel/plain/builtin/12.4")
+    );
+}
+
+#[test]
+fn trees_are_walked_and_names_come_from_paths() {
+    let root = std::env::temp_dir().join(format!("ike-interop-tree-{}", std::process::id()));
+    let write = |path: &str, text: &str| {
+        let path = root.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    write("scenarios/b/two.yaml", MINIMAL);
+    write("scenarios/b/notes.txt", "not a scenario");
+    write("scenarios/one.yml", MINIMAL);
+    let loose = write("elsewhere/loose.yaml", MINIMAL);
+    let broken = write("broken/first.yaml", "title: x\n");
+    write("broken/second.yaml", "titel: x\n");
+    std::fs::create_dir_all(root.join("empty")).unwrap();
+
+    let tree = |paths: &[&Path]| {
+        let paths: Vec<_> = paths.iter().map(|path| root.join(path)).collect();
+        load_tree(&paths).map(|found| found.iter().map(|one| one.name.clone()).collect::<Vec<_>>())
+    };
+    let whole = tree(&[Path::new("scenarios")]);
+    let part = tree(&[Path::new("scenarios/b"), Path::new("scenarios/b/two.yaml")]);
+    let other = tree(&[Path::new("elsewhere")]);
+    let single = load(&loose).map(|scenario| scenario.name);
+    let twice = tree(&[Path::new("elsewhere"), &write("again/loose.yaml", MINIMAL)]);
+    let broken = [load(&broken).map(|_| ()).unwrap_err(), tree(&[Path::new("broken")]).unwrap_err()];
+    let nothing = tree(&[Path::new("empty")]).unwrap_err();
+    let absent = tree(&[Path::new("absent")]).unwrap_err();
+    std::fs::remove_dir_all(&root).unwrap();
+
+    assert_eq!(whole.unwrap(), ["b/two", "one"]);
+    assert_eq!(part.unwrap(), ["b/two"]);
+    assert_eq!(other.unwrap(), ["loose"]);
+    assert_eq!(single.unwrap(), "loose");
+    assert!(rendered(&twice.unwrap_err()).contains("two scenarios are called `loose`"));
+    assert_eq!((broken[0].len(), broken[1].len()), (1, 2), "all that is wrong in a tree is told");
+    assert!(rendered(&nothing).contains("no scenario below"));
+    assert!(rendered(&absent).contains("cannot read"));
 }

@@ -229,6 +229,15 @@ pub(crate) fn one_or_many_schema<T: JsonSchema>(generator: &mut SchemaGenerator)
     json_schema!({ "anyOf": [one, { "type": "array", "items": one }] })
 }
 
+/// The schema of an IPv4 network.
+pub(crate) fn prefix_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "description": "An IPv4 network, such as 10.1.0.0/24.",
+        "pattern": "^[0-9]+(\\.[0-9]+){3}(/[0-9]{1,2})?$",
+    })
+}
+
 /// The schema of a PFS group.
 pub(crate) fn pfs_schema(_: &mut SchemaGenerator) -> Schema {
     let words: Vec<_> = std::iter::once("none").chain(Group::ALL.iter().map(|group| group.word())).collect();

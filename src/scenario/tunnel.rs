@@ -8,9 +8,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::crypto::{Cipher, Group, Hash, UnknownName};
-use crate::scenario::prefix::{InterfaceAddress, Ipv4Prefix};
 use crate::scenario::text::{self, texts, words};
 use crate::scenario::units::{Kilobytes, Span};
+use crate::wire::ipv4::Ipv4Prefix;
 
 /// An IKEv1 tunnel with a pre-shared key, as the implementation under test is to bring it up.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -237,8 +237,12 @@ impl fmt::Display for Phase2Proposal {
 #[serde(deny_unknown_fields)]
 pub struct TrafficPair {
     /// The network behind the implementation.
+    #[serde(deserialize_with = "text::parsed")]
+    #[schemars(schema_with = "text::prefix_schema")]
     pub local: Ipv4Prefix,
     /// The network behind the Cisco.
+    #[serde(deserialize_with = "text::parsed")]
+    #[schemars(schema_with = "text::prefix_schema")]
     pub remote: Ipv4Prefix,
     /// The only IP protocol protected; `None` is any.
     #[serde(default)]
@@ -405,9 +409,6 @@ texts! {
     Protocol, "Protocol", "icmp, tcp, udp, gre or a protocol number.", "^(icmp|tcp|udp|gre|[0-9]{1,3})$";
     Identity, "Identity", "An IPv4 address, fqdn:NAME, user-fqdn:NAME or key-id:TEXT.",
         "^([0-9]+(\\.[0-9]+){3}|(fqdn|user-fqdn|key-id):.+)$";
-    Ipv4Prefix, "Ipv4Prefix", "An IPv4 network, such as 10.1.0.0/24.", "^[0-9]+(\\.[0-9]+){3}/[0-9]{1,2}$";
-    InterfaceAddress, "InterfaceAddress", "An address with the prefix length of its link, such as 10.1.0.10/24.",
-        "^[0-9]+(\\.[0-9]+){3}/[0-9]{1,2}$";
     Span, "Span", "A whole number and a unit: 500ms, 30s, 5m, 8h, 1d.", "^[0-9]+(ms|s|m|h|d)$";
     Kilobytes, "Kilobytes", "A whole number and a unit: 4608000kB, 100MB, 4GB.", "^[0-9]+(kB|MB|GB)$";
 }

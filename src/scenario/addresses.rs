@@ -1,14 +1,17 @@
 //! The addresses of the lab, derived from the tunnel where the scenario does not give them.
 
+use std::fmt;
 use std::net::Ipv4Addr;
 use std::ops::Range;
+use std::str::FromStr;
 
 use crate::diag::{Diagnostic, Source};
 use crate::scenario::file::{HostFile, LabFile};
 use crate::scenario::node::{Key, Node};
-use crate::scenario::prefix::{InterfaceAddress, Ipv4Prefix};
 use crate::scenario::steps::Endpoint;
+use crate::scenario::text::texts;
 use crate::scenario::tunnel::Tunnel;
+use crate::wire::ipv4::Ipv4Prefix;
 
 /// The addresses of the lab.
 ///
@@ -16,7 +19,7 @@ use crate::scenario::tunnel::Tunnel;
 /// left (host) --- dut (implementation) --- internet --- cisco (IOS router) --- right (host)
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Topology {
+pub struct Addresses {
     /// The host behind the implementation; its gateways are the implementation's inner addresses. Never empty.
     pub left: Vec<Host>,
     /// The host behind the router; its gateways are the router's inner addresses, as the running-config has them.
@@ -37,7 +40,41 @@ pub struct Host {
     pub gateway: Ipv4Addr,
 }
 
-impl Topology {
+/// An address with the prefix length of the link it is on, written `10.1.0.10/24`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct InterfaceAddress {
+    /// The address.
+    pub address: Ipv4Addr,
+    /// The network of the link.
+    pub network: Ipv4Prefix,
+}
+
+/// A text that is no address on a link.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no address on a link: expected one such as 10.1.0.10/24")]
+pub struct InterfaceAddressError(String);
+
+impl FromStr for InterfaceAddress {
+    type Err = InterfaceAddressError;
+
+    fn from_str(text: &str) -> Result<Self, InterfaceAddressError> {
+        let error = || InterfaceAddressError(text.to_owned());
+        let (address, len) = text.split_once('/').ok_or_else(error)?;
+        let address: Ipv4Addr = address.parse().map_err(|_| error())?;
+        let len: u8 = len.parse().ok().filter(|len| *len <= 32).ok_or_else(error)?;
+        let network = Ipv4Prefix::containing(address, len);
+        let is_host = len >= 31 || (address != network.network() && address != network.last());
+        if is_host { Ok(Self { address, network }) } else { Err(error()) }
+    }
+}
+
+impl fmt::Display for InterfaceAddress {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.address, self.network.length())
+    }
+}
+
+impl Addresses {
     /// The address of an end of a ping; `None` when no host has it.
     pub fn resolve(&self, endpoint: Endpoint) -> Option<Ipv4Addr> {
         match endpoint {
@@ -80,22 +117,31 @@ impl Topology {
         let outer = Ipv4Prefix::containing(tunnel.local, 24);
         let dut = match &lab.dut {
             Some(given) => complete(given),
-            None => outer
-                .last_host(tunnel.local)
-                .map(|gateway| Host { address: InterfaceAddress { address: tunnel.local, network: outer }, gateway }),
+            None => Some(Host {
+                address: InterfaceAddress { address: tunnel.local, network: outer },
+                gateway: last_but(tunnel.local),
+            }),
         };
-        let cisco_gateway =
-            lab.cisco_gateway.or_else(|| Ipv4Prefix::containing(tunnel.remote, 24).last_host(tunnel.remote));
-        match (dut, cisco_gateway) {
-            (Some(dut), Some(cisco_gateway)) if errors.is_empty() => Ok(Self { left, right, dut, cisco_gateway }),
-            (dut, _) => {
-                if dut.is_none() {
-                    errors.push(no_gateway(source, node.place(&[Key::Name("lab"), Key::Name("dut")])));
-                }
-                Err(errors)
-            }
+        let cisco_gateway = lab.cisco_gateway.unwrap_or_else(|| last_but(tunnel.remote));
+        if dut.is_none() {
+            errors.push(no_gateway(source, node.place(&[Key::Name("lab"), Key::Name("dut")])));
+        }
+        match dut {
+            Some(dut) if errors.is_empty() => Ok(Self { left, right, dut, cisco_gateway }),
+            _ => Err(errors),
         }
     }
+}
+
+/// The `n`th address of a network that has so many.
+fn nth(network: Ipv4Prefix, n: u32) -> Ipv4Addr {
+    Ipv4Addr::from_bits(network.network().to_bits() | n)
+}
+
+/// The last address of the /24 around `address` that a host may have, or the one before when that is `address` itself.
+fn last_but(address: Ipv4Addr) -> Ipv4Addr {
+    let network = Ipv4Prefix::containing(address, 24);
+    nth(network, if nth(network, 254) == address { 253 } else { 254 })
 }
 
 fn no_gateway(source: &Source, span: Range<usize>) -> Diagnostic {
@@ -116,24 +162,29 @@ fn derive_hosts(networks: &[Ipv4Prefix]) -> Option<Vec<Host>> {
 /// The gateway is the first address and the host the tenth, where there are so many. For a single address, which is
 /// then the host's, the link is the /24 around it.
 fn derive_host(network: Ipv4Prefix) -> Option<Host> {
-    let (link, host) = match network.prefix_len() {
+    let (link, host) = match network.length() {
         0 => return None,
-        1..=28 => (network, network.nth(10)?),
-        29..=30 => (network, network.nth(2)?),
-        _ => (Ipv4Prefix::containing(network.address(), 24), network.address()),
+        1..=28 => (network, nth(network, 10)),
+        29..=30 => (network, nth(network, 2)),
+        _ => (Ipv4Prefix::containing(network.network(), 24), network.network()),
     };
-    let gateway = link.nth(1).filter(|first| *first != host).or_else(|| link.nth(2))?;
+    let gateway = nth(link, if nth(link, 1) == host { 2 } else { 1 });
     Some(Host { address: InterfaceAddress { address: host, network: link }, gateway })
 }
 
 /// A host as given, with the first other address of its network for a gateway unless given.
 fn complete(given: &HostFile) -> Option<Host> {
     let InterfaceAddress { address, network } = given.address;
-    let first = match network.prefix_len() {
+    let first = match network.length() {
         0 | 31.. => None,
-        _ => network.nth(1).filter(|first| *first != address).or_else(|| network.nth(2)),
+        _ => Some(nth(network, if nth(network, 1) == address { 2 } else { 1 })),
     };
     Some(Host { address: given.address, gateway: given.gateway.or(first)? })
+}
+
+texts! {
+    InterfaceAddress, "InterfaceAddress", "An address with the prefix length of its link, such as 10.1.0.10/24.",
+        "^[0-9]+(\\.[0-9]+){3}/[0-9]{1,2}$";
 }
 
 #[cfg(test)]
@@ -161,5 +212,15 @@ mod tests {
         let hosts: Vec<_> = derive_hosts(&networks).unwrap().iter().map(|host| host.address.to_string()).collect();
         assert_eq!(hosts, ["10.1.0.10/24", "10.2.0.10/24"]);
         assert_eq!(derive_hosts(&["0.0.0.0/0".parse().unwrap()]), None);
+    }
+
+    #[test]
+    fn addresses_on_links() {
+        let address: InterfaceAddress = "10.1.0.10/24".parse().unwrap();
+        assert_eq!(address.network.to_string(), "10.1.0.0/24");
+        assert_eq!(address.to_string(), "10.1.0.10/24");
+        for text in ["10.1.0.0/24", "10.1.0.255/24", "10.1.0.10", "10.1.0.10/33", "/24"] {
+            assert!(text.parse::<InterfaceAddress>().is_err(), "{text}");
+        }
     }
 }
