@@ -103,6 +103,8 @@ pub(super) struct Fit {
     pub(super) row: usize,
     /// What it took, in the order of the line.
     pub(super) args: Vec<Arg>,
+    /// How many keywords were cut.
+    pub(super) cut: usize,
 }
 
 /// Why no pattern fits.
@@ -173,6 +175,7 @@ pub(super) fn recognise(patterns: &[Pattern], line: &Line<'_>, negated: bool) ->
         .iter()
         .enumerate()
         .filter(|(_, pattern)| !negated || pattern.needed_by_no > 0)
+        .filter(|(_, pattern)| can_begin(pattern.elements, line.tokens.first()))
         .map(|(row, pattern)| Thread { row, todo: vec![pattern.elements], args: Vec::new() })
         .collect();
     let mut whole_line: Vec<Thread> = Vec::new();
@@ -182,7 +185,7 @@ pub(super) fn recognise(patterns: &[Pattern], line: &Line<'_>, negated: bool) ->
         let (fitting, rests) = advance(&frontier, token, index, line)?;
         whole_line.extend(rests);
         if fitting.is_empty() {
-            let mut expected = expected(&frontier.heads, index > 0);
+            let mut expected = expected(&frontier.heads);
             if !frontier.finished.is_empty() {
                 expected.push("the end of the line".to_owned());
             }
@@ -198,7 +201,15 @@ pub(super) fn recognise(patterns: &[Pattern], line: &Line<'_>, negated: bool) ->
     let frontier = frontier(threads, patterns, negated);
     whole_line.extend(frontier.finished);
     best(whole_line)
-        .ok_or_else(|| Mismatch::Incomplete { expected: expected(&frontier.heads, false), words: line.tokens.len() })
+        .ok_or_else(|| Mismatch::Incomplete { expected: expected(&frontier.heads), words: line.tokens.len() })
+}
+
+/// Whether a pattern that begins with a keyword is worth trying.
+fn can_begin(elements: &[Element], first: Option<&Token<'_>>) -> bool {
+    match (elements.first(), first) {
+        (Some(Element::Kw(keyword)), Some(token)) => is_cut(keyword, token.text),
+        _ => true,
+    }
 }
 
 /// The threads that go on after `token`, and those that took the rest of the line.
@@ -334,7 +345,8 @@ fn best(threads: Vec<Thread>) -> Option<Fit> {
     let weight = |thread: &Thread| keywords(&thread.args).len();
     let best =
         threads.into_iter().rev().max_by(|one, other| weight(one).cmp(&weight(other)).then(other.row.cmp(&one.row)))?;
-    Some(Fit { row: best.row, args: best.args })
+    let cut = best.args.iter().filter(|arg| arg.value == Value::Keyword && arg.range.len() < arg.name.len()).count();
+    Some(Fit { row: best.row, args: best.args, cut })
 }
 
 fn keywords(args: &[Arg]) -> Vec<&'static str> {
@@ -361,10 +373,7 @@ fn line_text(line: &Line<'_>, index: usize) -> String {
 }
 
 /// What could have stood there, for the reader of the message.
-fn expected(heads: &[(&'static Element, Thread)], deep: bool) -> Vec<String> {
-    if !deep && heads.len() > 40 {
-        return vec!["a command of this mode".to_owned()];
-    }
+fn expected(heads: &[(&'static Element, Thread)]) -> Vec<String> {
     let mut words: Vec<String> = heads.iter().map(|(head, _)| head.usage()).collect();
     words.sort();
     words.dedup();

@@ -7,6 +7,7 @@ mod commands;
 mod grammar;
 mod lexer;
 mod model;
+mod print;
 mod reader;
 mod span;
 

@@ -182,10 +182,12 @@ impl<'config> Reader<'config> {
         }
         let local = find(frame.mode, &words, negated);
         self.fresh &= local.is_err();
-        let global = match local {
+        let global = (frame.mode != Mode::Global).then(|| find(Mode::Global, &words, negated));
+        let local = match local {
+            // `ip route 10.0.0.0 ...` is no cut `ip route-cache` of an interface.
+            Ok(found) if found.command.is_without_effect() && is_closer(global.as_ref(), &found) => None,
             Ok(found) => return self.run(found, &words, line, negated),
-            Err(_) if frame.mode == Mode::Global => None,
-            Err(_) => Some(find(Mode::Global, &words, negated)),
+            Err(mismatch) => Some(mismatch),
         };
         let deeper = line.indent > frame.indent;
         match global {
@@ -206,13 +208,10 @@ impl<'config> Reader<'config> {
                 Outcome::NoEffect
             }
             Some(Err(global)) => {
-                let local = local.err().filter(|local| local.depth() >= global.depth());
+                let local = local.filter(|local| local.depth() >= global.depth());
                 self.refuse(line, &words, &local.unwrap_or(global))
             }
-            None => match local {
-                Err(mismatch) => self.refuse(line, &words, &mismatch),
-                Ok(found) => self.run(found, &words, line, negated),
-            },
+            None => local.map_or(Outcome::Ignored, |mismatch| self.refuse(line, &words, &mismatch)),
         }
     }
 
@@ -487,6 +486,11 @@ impl Command {
     fn is_without_effect(&self) -> bool {
         matches!(self.run, Run::NoEffect | Run::NotSimulated(_) | Run::HexBlock)
     }
+}
+
+/// Whether a global command fits with fewer keywords cut.
+fn is_closer(global: Option<&Result<Found, Mismatch>>, local: &Found) -> bool {
+    matches!(global, Some(Ok(global)) if global.fit.cut < local.fit.cut)
 }
 
 /// The command of `mode` that fits the words.

@@ -66,3 +66,16 @@ access-list 101 permit ip 10.2.0.0 0.0.0.255 10.1.0.0 0.0.0.255
     let acl = config.access_list(entry.settings.acl.as_ref().unwrap()).unwrap();
     assert_eq!(acl.entries().next().unwrap().proxies().unwrap().to_string(), "10.2.0.0/24 <-> 10.1.0.0/24");
 }
+
+#[test]
+fn what_is_printed_reads_back_the_same() {
+    for source in fixtures() {
+        let (config, _) = RunningConfig::parse(&source);
+        let printed = config.show();
+        let (again, diagnostics) = RunningConfig::parse(&Source::new("printed", printed.as_str()));
+        let told: Vec<_> = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).collect();
+        assert!(told.is_empty(), "{}: {}\n{printed}", source.path.display(), told[0]);
+        assert_eq!(again.show(), printed);
+        assert!(again == config, "{}:\n{printed}", source.path.display());
+    }
+}

@@ -162,7 +162,11 @@ fn ip_address(edit: &mut Edit<'_>, args: &Args<'_>) {
         Ok(network) => network,
         Err(Refused) => return,
     };
+    let mut has_secondary = false;
     on_interface(edit, |interface| match network {
+        Some(network) if args.negated && interface.primary() == Some(network) && !interface.secondary.is_empty() => {
+            has_secondary = true;
+        }
         _ if args.negated && network.is_none() => {
             interface.address = None;
             interface.secondary.clear();
@@ -179,6 +183,10 @@ fn ip_address(edit: &mut Edit<'_>, args: &Args<'_>) {
         None if args.has("dhcp") => interface.address = Some(Spanned::new(InterfaceAddress::Dhcp, span)),
         None => interface.address = Some(Spanned::new(InterfaceAddress::Negotiated, span)),
     });
+    if has_secondary {
+        let label = "the interface still has secondary addresses";
+        edit.reject(args.line.clone(), "Must delete secondary before deleting primary", label);
+    }
 }
 
 /// The line was refused, and that has been said.

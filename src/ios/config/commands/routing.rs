@@ -136,7 +136,7 @@ fn route_map(edit: &mut Edit<'_>, args: &Args<'_>) -> Option<Subject> {
         action,
         sequence,
         match_acls: Vec::new(),
-        other_matches: false,
+        other_matches: Vec::new(),
         span: args.line_span(),
     });
     Some(Subject::RouteMap(entries.len() - 1))
@@ -166,7 +166,14 @@ fn match_ip_address(edit: &mut Edit<'_>, args: &Args<'_>) {
 }
 
 fn other_match(edit: &mut Edit<'_>, args: &Args<'_>) {
+    let mut words: Vec<&str> = args.args.iter().skip(1).filter(|arg| arg.name != "text").map(|arg| arg.name).collect();
+    let text = args.text("text").map(|text| text.value);
+    words.extend(text.as_deref());
+    let condition = words.join(" ");
     if let Some(entry) = entry(edit) {
-        entry.other_matches = !args.negated;
+        entry.other_matches.retain(|known| !(*known == condition || args.negated && known.starts_with(&condition)));
+        if !args.negated {
+            entry.other_matches.push(condition);
+        }
     }
 }

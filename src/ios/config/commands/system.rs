@@ -40,6 +40,19 @@ pub(super) const COMMANDS: &[Command] = &[
         2,
         Run::Model(timestamps),
     ),
+    command(GLOBAL, &[Kw("logging"), Kw("console"), Opt(&[Rest("text")])], 2, Run::Model(logging_console)),
+    command(
+        GLOBAL,
+        &[Kw("logging"), Kw("buffered"), Opt(&[Int("size", 4096, 2_147_483_647)]), Opt(&[Word("level")])],
+        2,
+        Run::Model(logging_buffered),
+    ),
+    command(
+        GLOBAL,
+        &[Kw("logging"), Opt(&[Kw("host")]), Ip("address"), Opt(&[Rest("text")])],
+        3,
+        Run::Model(logging_host),
+    ),
     command(GLOBAL, &[Kw("service"), Kw("sequence-numbers")], 2, Run::Model(sequence_numbers)),
     command(
         GLOBAL,
@@ -129,6 +142,24 @@ fn timestamps(edit: &mut Edit<'_>, args: &Args<'_>) {
     }
     if args.has("debug") || plain {
         service.debug = value;
+    }
+}
+
+fn logging_console(edit: &mut Edit<'_>, args: &Args<'_>) {
+    toggle(&mut edit.config.logging.console, args, true);
+}
+
+fn logging_buffered(edit: &mut Edit<'_>, args: &Args<'_>) {
+    let size = args.int("size").unwrap_or(Spanned::new(4096, args.line_span()));
+    edit.config.logging.buffered = (!args.negated).then_some(size);
+}
+
+fn logging_host(edit: &mut Edit<'_>, args: &Args<'_>) {
+    if let Some(host) = args.ip("address") {
+        edit.config.logging.hosts.retain(|known| *known != host);
+        if !args.negated {
+            edit.config.logging.hosts.push(host);
+        }
     }
 }
 

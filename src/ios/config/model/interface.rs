@@ -275,8 +275,8 @@ pub struct RouteMapEntry {
     pub sequence: u16,
     /// `match ip address ACL [ACL ...]`: any of them.
     pub match_acls: Vec<Spanned<String>>,
-    /// Whether the entry has other `match` lines, which the simulated router does not evaluate.
-    pub other_matches: bool,
+    /// The other `match` lines without that word, which the simulated router does not evaluate.
+    pub other_matches: Vec<String>,
     /// The line that opened it.
     pub span: Span,
 }

@@ -125,6 +125,23 @@ impl Default for Service {
     }
 }
 
+/// `logging`, as far as it decides where log lines go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logging {
+    /// `logging console`; on by default.
+    pub console: Spanned<bool>,
+    /// `logging buffered`: the size of the buffer in bytes, 4096 when the line gives none. \[R\]
+    pub buffered: Option<Spanned<u32>>,
+    /// `logging host`, in the order written.
+    pub hosts: Vec<Spanned<Ipv4Addr>>,
+}
+
+impl Default for Logging {
+    fn default() -> Self {
+        Self { console: Spanned::implied(true), buffered: None, hosts: Vec::new() }
+    }
+}
+
 /// A running configuration: what the simulated router has been told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunningConfig {
@@ -134,6 +151,8 @@ pub struct RunningConfig {
     pub domain_name: Option<Spanned<String>>,
     /// `service`.
     pub service: Service,
+    /// `logging`.
+    pub logging: Logging,
     /// Interfaces in the order they first appear.
     pub interfaces: Vec<Interface>,
     /// `ip route`, in the order written.
@@ -208,6 +227,7 @@ impl Default for RunningConfig {
             hostname: Spanned::implied("Router".to_owned()),
             domain_name: None,
             service: Service::default(),
+            logging: Logging::default(),
             interfaces: Vec::new(),
             routes: Vec::new(),
             access_lists: Vec::new(),
@@ -307,7 +327,7 @@ impl RunningConfig {
         let mut entries: Vec<_> = self.route_maps.iter().filter(|entry| entry.name == name).collect();
         entries.sort_by_key(|entry| entry.sequence);
         let matching = entries.into_iter().find(|entry| {
-            !entry.other_matches
+            entry.other_matches.is_empty()
                 && (entry.match_acls.is_empty()
                     || entry.match_acls.iter().any(|acl| {
                         self.access_list(acl).is_some_and(|list| list.evaluate(packet).action == Action::Permit)
