@@ -34,7 +34,7 @@ pub enum TypeOfService {
 /// What the outer header of tunnel mode has that the SA does not know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OuterHeader {
-    /// Time to live. IOS sends 255 **[S]** (real captures of ESP in AH), Linux 64.
+    /// Time to live. IOS sends 255 **\[S\]** (real captures of ESP in AH), Linux 64.
     pub ttl: u8,
     /// Identification; the caller counts.
     pub identification: u16,

@@ -67,7 +67,7 @@ pub struct Counters {
     /// Packets that passed.
     pub packets: u64,
     /// Their octets before encapsulation or after decapsulation: the inner packet in tunnel mode, its payload in transport
-    /// mode. This is what Linux counts against the volume lifetime. For IOS it is recalled, not seen **[R]**: `show crypto
+    /// mode. This is what Linux counts against the volume lifetime. For IOS it is recalled, not seen **\[R\]**: `show crypto
     /// ipsec sa` with 4 packets and 4607999 KB left fits, and so would the outer lengths.
     pub bytes: u64,
     /// Packets whose ICV did not match.
@@ -300,7 +300,7 @@ impl SecurityAssociation {
     }
 
     /// The longest IPv4 packet that fits into one of `path_mtu` octets once encapsulated; `None` when none does. IOS shows
-    /// it as `plaintext mtu` **[S]**: 1438 for AES and SHA-1 in tunnel mode, 1442 for AES-256 and SHA-1 in transport mode in
+    /// it as `plaintext mtu` **\[S\]**: 1438 for AES and SHA-1 in tunnel mode, 1442 for AES-256 and SHA-1 in transport mode in
     /// UDP, each of 1500.
     pub fn plaintext_mtu(&self, path_mtu: usize) -> Option<usize> {
         let payload = self.transform().max_payload(path_mtu.checked_sub(self.outer_overhead())?)?;

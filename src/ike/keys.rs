@@ -49,7 +49,7 @@ impl SkeyId {
 
     /// With public key encryption as Cisco does it: `prf(Ni_b | Nr_b, CKY-I | CKY-R)`, the nonces themselves as the key.
     ///
-    /// **[S]** Every HASH of a recorded handshake with a CSR verifies this way and none the RFC's way
+    /// **\[S\]** Every HASH of a recorded handshake with a CSR verifies this way and none the RFC's way
     /// (fixtures/vectors/ikev1-recorded-handshakes-keyed.json, `main-rsa-enc-11e79c308ebbd717`).
     pub fn public_key_encryption_cisco(prf: Hash, ni_b: &[u8], nr_b: &[u8], cky_i: Cookie, cky_r: Cookie) -> Self {
         Self::new(prf, prf.hmac(&Secret::new([ni_b, nr_b].concat()), &[&cky_i.0, &cky_r.0]))
