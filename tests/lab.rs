@@ -5,7 +5,9 @@ use std::net::Ipv4Addr;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use ike_interop::lab::forwarder::{Forwarder, Observed};
 use ike_interop::lab::frame_port::{Direction, FramePort, PortOptions};
+use ike_interop::lab::internet::{self, Action, Event, Impairment, NatConfig, Pattern, Side};
 use ike_interop::lab::link::{Links, NextHop, VethEnd};
 use ike_interop::lab::ping::{Ping, Refusal, ping};
 use ike_interop::lab::process::{self, Process, Program, Stream};
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         Trial::test("process::dropped_it_is_killed_with_its_children", in_runtime(dropped_process)),
         Trial::test("ping::replies_errors_and_silence_are_told_apart", in_runtime(pings)),
         Trial::test("topology::comes_up_silent_and_fast", in_runtime(topology_comes_up)),
+        Trial::test("forwarder::joins_the_kernel_and_the_internet_and_tells_all_it_saw", in_runtime(forwards)),
         Trial::test("topology::many_side_by_side", in_runtime(topologies_side_by_side)),
         Trial::test("tun::packets_go_both_ways", in_runtime(tun_both_ways)),
     ];
@@ -389,8 +392,57 @@ async fn topology_comes_up() -> Outcome {
         assert!(port.try_recv()?.is_none(), "nothing else was sent");
     }
     // The kernel is silent where user space owns the ends: it neither answers ARP nor forwards nor complains.
-    inside.send(&frame(topology::mac::RIGHT, topology::mac::CISCO_INSIDE, 60)).await?;
-    assert!(tokio::time::timeout(Duration::from_millis(50), outside.recv()).await.is_err());
+    let rest = [0x45, 0, 0, 28, 0, 0, 0, 0, 2, 17, 0xa4, 0xbb, 10, 1, 0, 10, 10, 2, 0, 10, 0, 1, 0, 2, 0, 8, 0, 0];
+    let packet = [&topology::mac::INTERNET_DUT.0[..], &topology::mac::DUT_OUTSIDE.0, &[8, 0], &rest].concat();
+    let from_dut = FramePort::open(&topology.dut, topology::OUTSIDE, PortOptions::default(), clock)?;
+    from_dut.send(&packet).await?;
+    assert_eq!(to_dut.recv().await?.bytes, packet);
+    let mut arp = [&[0xff; 6][..], &topology::mac::DUT_OUTSIDE.0, &[8, 6, 0, 1, 8, 0, 6, 4, 0, 1]].concat();
+    arp.extend([&topology::mac::DUT_OUTSIDE.0[..], &[192, 0, 2, 10, 0, 0, 0, 0, 0, 0, 192, 0, 2, 254]].concat());
+    from_dut.send(&arp).await?;
+    assert_eq!(to_dut.recv().await?.bytes, arp);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(to_cisco.try_recv()?.is_none() && to_dut.try_recv()?.is_none() && from_dut.try_recv()?.is_none());
+    Ok(())
+}
+
+async fn forwards() -> Outcome {
+    let clock = Clock::start();
+    let topology = Topology::build(plan()?).await?;
+    let nat = NatConfig::behind("203.0.113.5".parse()?);
+    let drop = Impairment { pattern: Pattern::Any, from: Some(Side::Dut), action: Action::Drop, times: Some(1) };
+    let config = internet::Config { nat: Some(nat), impairments: vec![drop], ..topology.plan.internet() };
+    let router = FramePort::open(&topology.cisco, topology::OUTSIDE, PortOptions::default(), clock)?;
+    let mut forwarder = Forwarder::open(&topology, config, clock)?;
+    let (commands, mut inbox) = tokio::sync::mpsc::unbounded_channel();
+    let mut seen = Vec::new();
+    let there = Ipv4Addr::new(198, 51, 100, 1);
+    let asked = async {
+        // The internet's own address answers; one beyond it is dropped once, and then reaches the router translated.
+        let own = ping(&topology.left, Ping::new("10.1.0.10".parse()?, "198.51.100.254".parse()?), clock).await?;
+        let short = Duration::from_millis(20);
+        let beyond = Ping { count: 2, interval: short, patience: short, ..Ping::new("10.1.0.10".parse()?, there) };
+        let beyond = ping(&topology.left, beyond, clock).await?;
+        std::mem::drop(commands);
+        Ok::<_, Failed>((own, beyond))
+    };
+    let (asked, forwarded) = tokio::join!(asked, forwarder.run(&mut inbox, |observed| seen.push(observed)));
+    forwarded?;
+    let (own, beyond) = asked?;
+    assert_eq!((own.answered(), own.replies[0].ttl, beyond.sent, beyond.answered()), (1, 63, 2, 0));
+    assert_eq!(forwarder.lost()?, 0);
+    let frame = router.recv().await?.bytes;
+    assert_eq!((&frame[26..30], &frame[30..34], frame[22]), (&[203, 0, 113, 5][..], &there.octets()[..], 62));
+    let told: Vec<_> = seen
+        .iter()
+        .map(|observed| match observed {
+            Observed::Frame { side, direction, .. } => format!("{side:?} {direction:?}"),
+            Observed::Event { event: Event::Impaired { .. }, .. } => "impaired".to_owned(),
+            Observed::Event { event: Event::Mapped { .. }, .. } => "mapped".to_owned(),
+            Observed::Event { event, .. } => format!("{event:?}"),
+        })
+        .collect();
+    assert_eq!(told, ["Dut In", "Dut Out", "Dut In", "mapped", "impaired", "Dut In", "Cisco Out"]);
     Ok(())
 }
 

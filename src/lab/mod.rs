@@ -3,7 +3,9 @@
 use std::io;
 
 pub mod clock;
+pub mod forwarder;
 pub mod frame_port;
+pub mod internet;
 pub mod link;
 pub mod namespace;
 pub mod ping;

@@ -110,7 +110,7 @@ pub async fn ping(namespace: &Namespace, ping: Ping, clock: Clock) -> Result<Pin
     let doing = |source| LabError::new(format!("pinging {} from {}", ping.destination, namespace.name()), source);
     let socket = watch(socket).map_err(doing)?;
     let mut run = Run::new(ping, socket, clock);
-    run.to_the_end().await.map_err(doing)?;
+    run.send_all().await.map_err(doing)?;
     Ok(run.report)
 }
 
@@ -134,7 +134,7 @@ impl Run {
         Self { ping, socket, clock, identifier, sent_at: Vec::new(), settled: Vec::new(), report }
     }
 
-    async fn to_the_end(&mut self) -> io::Result<()> {
+    async fn send_all(&mut self) -> io::Result<()> {
         while self.sent_at.len() < usize::from(self.ping.count) {
             self.send().await?;
             let last = self.sent_at.len() == usize::from(self.ping.count);

@@ -12,6 +12,7 @@ use std::net::Ipv4Addr;
 use futures_util::future::{try_join, try_join4, try_join5};
 
 use crate::lab::LabError;
+use crate::lab::internet::{self, Attachment};
 use crate::lab::link::{Links, NextHop, VethEnd};
 use crate::lab::namespace::Namespace;
 use crate::wire::ethernet::MacAddress;
@@ -99,6 +100,25 @@ pub struct Plan {
     pub right: Vec<Stub>,
     /// MTU of every link, in octets.
     pub mtu: u32,
+}
+
+impl Plan {
+    /// The internet that fits these addresses: no NAT, no impairments.
+    pub fn internet(&self) -> internet::Config {
+        let attachment = |uplink: Uplink, mac, peer_mac| Attachment {
+            mac,
+            address: uplink.gateway,
+            subnet: uplink.prefix(),
+            peer: uplink.address,
+            peer_mac,
+        };
+        internet::Config {
+            dut: attachment(self.dut, mac::INTERNET_DUT, mac::DUT_OUTSIDE),
+            cisco: attachment(self.cisco, mac::INTERNET_CISCO, mac::CISCO_OUTSIDE),
+            nat: None,
+            impairments: Vec::new(),
+        }
+    }
 }
 
 /// Hardware addresses, the same in every cell so that captures compare.
