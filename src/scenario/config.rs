@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use crate::diag::{Diagnostic, Source};
+use crate::diag::{Diagnostic, Severity, Source};
+use crate::ios::config::RunningConfig;
 use crate::scenario::Router;
 use crate::scenario::file::{CiscoFile, Edit};
 use crate::scenario::load::read_beside;
@@ -10,7 +11,7 @@ use crate::scenario::node::{Key, Node};
 
 const CONFIG: &[Key<'_>] = &[Key::Name("cisco"), Key::Name("config")];
 
-/// Reads the running-config and makes the changes.
+/// Reads the running-config, makes the changes and understands it. Lines that IOS would refuse are errors.
 pub(crate) fn router(
     cisco: &CiscoFile,
     source: &Source,
@@ -28,18 +29,19 @@ pub(crate) fn router(
         let path = if inline { config.path } else { format!("{} (changed)", config.path.display()).into() };
         config = Source::new(path, text);
     }
-    match (&cisco.hostname, hostname(&config.text)) {
-        (Some(wanted), Some(found)) if wanted != found => {
+    let (mut running, mut errors) = RunningConfig::parse(&config);
+    errors.retain(|told| told.severity == Severity::Error);
+    if let Some(wanted) = &cisco.hostname {
+        if running.hostname.is_implied() {
+            running.hostname.value.clone_from(wanted);
+        } else if running.hostname.value != *wanted {
+            let found = &running.hostname.value;
             let place = node.place(&[Key::Name("cisco"), Key::Name("hostname")]);
             let title = format!("the running-config names the router `{found}`");
-            Err(vec![Diagnostic::error(source, place, title, format!("expected {found}, or nothing"))])
+            errors.push(Diagnostic::error(source, place, title, format!("expected {found}, or nothing")));
         }
-        _ => Ok(Router { hostname: cisco.hostname.clone(), config }),
     }
-}
-
-fn hostname(config: &str) -> Option<&str> {
-    config.lines().find_map(|line| line.strip_prefix("hostname ")).map(str::trim)
+    if errors.is_empty() { Ok(Router { config, running }) } else { Err(errors) }
 }
 
 fn edited(config: &Source, edits: &[Edit], source: &Source, node: &Node) -> Result<String, Vec<Diagnostic>> {

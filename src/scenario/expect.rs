@@ -101,6 +101,7 @@ words! {
         ProxyIdentities = "proxy-identities": "The identities are not the mirror of a permit line of the crypto ACL, nor inside one.",
         TransformSet = "transform-set": "No transform offered is one of the crypto map's transform sets.",
         Pfs = "pfs": "The crypto map demands a Diffie-Hellman exchange that was not offered.",
+        Encapsulation = "encapsulation": "The transform sets have another mode, tunnel or transport.",
         CryptoMap = "crypto-map": "No crypto map on the interface has an entry for the peer.",
     }
 }

@@ -133,11 +133,11 @@ pub(crate) struct Edit {
 pub(crate) struct LabFile {
     /// The host behind the implementation.
     pub(crate) left: Vec<HostFile>,
-    /// The host behind the router.
+    /// The host behind the router; its default gateway is the router.
     pub(crate) right: Vec<HostFile>,
     /// The implementation's link to the internet.
     pub(crate) dut: Option<HostFile>,
-    /// The internet's address on the router's outside link.
+    /// The internet's address on the router's outside link; the next hop of its routes unless given.
     #[serde(deserialize_with = "text::some_address")]
     pub(crate) cisco_gateway: Option<Ipv4Addr>,
 }

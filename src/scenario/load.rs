@@ -12,7 +12,7 @@ use crate::scenario::decode::decode;
 use crate::scenario::expect::{Phase1Expect, Phase2Expect};
 use crate::scenario::file::ScenarioFile;
 use crate::scenario::node::{self, Entry, Key, Node, Value};
-use crate::scenario::{Addresses, Scenario, check, config};
+use crate::scenario::{Addresses, Router, Scenario, check, config};
 
 /// The longest file that is read, in octets; a running-config of a large router has some 200,000.
 const MAX_FILE: u64 = 4 << 20;
@@ -197,9 +197,9 @@ fn resolve(source: &Source, node: &Node, name: String, directory: &Path) -> Resu
         file.expect.phase2 = Phase2Expect::None;
     }
     let mut errors = check::file(&file, source, node);
-    let mut take = |result: Result<_, Vec<Diagnostic>>| result.map_err(|more| errors.extend(more)).ok();
-    let router = take(config::router(&file.cisco, source, node, directory));
-    let addresses = Addresses::derive(&file.lab, &file.tunnel, source, node).map_err(|more| errors.extend(more)).ok();
+    let router = config::router(&file.cisco, source, node, directory).map_err(|more| errors.extend(more)).ok();
+    let derive = |router: &Router| Addresses::derive(&file.lab, &file.tunnel, &router.running, source, node);
+    let addresses = router.as_ref().map(derive).transpose().map_err(|more| errors.extend(more)).ok().flatten();
     let mut native = BTreeMap::new();
     for (implementation, files) in &file.native {
         for (target, path) in files {

@@ -31,6 +31,7 @@ pub use units::{Kilobytes, Span};
 
 use crate::diag::Source;
 pub use crate::ios::Release;
+use crate::ios::config::RunningConfig;
 
 /// A scenario that was read and checked: every file it names has been read too.
 #[derive(Clone, Debug)]
@@ -74,12 +75,12 @@ pub struct Scenario {
 }
 
 /// The router of a scenario.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Router {
-    /// Its name, if the scenario gives one.
-    pub hostname: Option<String>,
-    /// Its running-config, with the scenario's changes made.
+    /// The text of its running-config, with the scenario's changes made.
     pub config: Source,
+    /// What that text means, under the scenario's hostname when the text has none.
+    pub running: RunningConfig,
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::*;
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Severity};
 use crate::scenario::load::interpret;
 
 const CONFIG: &str =
@@ -19,6 +19,8 @@ cisco:
     hostname R1
     interface GigabitEthernet0/0
      ip address 198.51.100.1 255.255.255.0
+    interface GigabitEthernet0/1
+     ip address 10.2.0.1 255.255.255.0
 tunnel:
   local: 192.0.2.10
   remote: 198.51.100.1
@@ -62,7 +64,10 @@ fn what_is_left_out_has_defaults() {
     assert_eq!(scenario.addresses.right[0].gateway.to_string(), "10.2.0.1");
     assert_eq!(scenario.addresses.dut.address.to_string(), "192.0.2.10/24");
     assert_eq!(scenario.addresses.dut.gateway.to_string(), "192.0.2.254");
-    assert_eq!(scenario.addresses.cisco_gateway.to_string(), "198.51.100.254");
+    assert_eq!(scenario.addresses.cisco.address.to_string(), "198.51.100.1/24");
+    assert_eq!(scenario.addresses.cisco.gateway.to_string(), "198.51.100.254");
+    assert_eq!(scenario.addresses.outside.to_string(), "GigabitEthernet0/0");
+    assert_eq!(scenario.addresses.inside[0].to_string(), "GigabitEthernet0/1");
     assert!(scenario.fixed.is_none());
     assert!(scenario.router.config.text.starts_with("hostname R1\n"));
 }
@@ -125,7 +130,7 @@ steps: [initiate, ping: { expect: lost }, expect: { phase2: none }, wait: 1s]
 expect: { phase2: { rejected: proxy-identities }, diagnosis: acl-not-mirrored, cisco: { log: [nonsense] } }
 fix:
   tunnel: { traffic: [{ local: 10.1.0.0/25, remote: 10.2.0.0/24 }], phase2: { pfs: modp1024 } }
-  cisco: { replace: [{ line: ip address 198.51.100.1 255.255.255.0, with: \"crypto map VPN\\nno shutdown\" }] }
+  cisco: { replace: [{ line: ip address 198.51.100.1 255.255.255.0, with: \"ip address 198.51.100.1 255.255.255.0\\nno shutdown\" }] }
 ";
     let scenario = read(&and(text)).unwrap_or_else(|errors| panic!("{}", rendered(&errors)));
     let fixed = scenario.fixed.as_ref().unwrap();
@@ -135,9 +140,10 @@ fix:
     assert_eq!(fixed.steps, [Step::Initiate, Step::Ping(Ping::default()), Step::Wait(Span::from_secs(1))]);
     assert_eq!(
         &*fixed.router.config.text,
-        "hostname R1\ninterface GigabitEthernet0/0\n crypto map VPN\n no shutdown\n"
+        "hostname R1\ninterface GigabitEthernet0/0\n ip address 198.51.100.1 255.255.255.0\n no shutdown\ninterface \
+         GigabitEthernet0/1\n ip address 10.2.0.1 255.255.255.0\n"
     );
-    assert!(scenario.router.config.text.contains("ip address"));
+    assert!(!scenario.router.config.text.contains("shutdown"));
 }
 
 #[test]
@@ -205,9 +211,13 @@ fn bad_files_are_told_with_place_and_remedy() {
         ),
         ("another_hostname", with("cisco:\n", "cisco:\n  hostname: R2\n")),
         ("another_dut_address", and("lab: { dut: { address: 192.0.2.11/24 } }\n")),
+        ("config_that_ios_refuses", with("10.2.0.1 255.255.255.0", "10.2.0.1 255.255.0.255")),
+        ("router_without_the_address", with("remote: 198.51.100.1", "remote: 198.51.100.2")),
+        ("router_without_the_network", with("remote: 10.2.0.0/24", "remote: 10.3.0.0/24")),
+        ("host_that_is_the_router", and("lab: { right: [{ address: 10.2.0.1/24 }] }\n")),
         ("overlapping_networks", with("10.2.0.0/24", "10.1.0.128/25")),
         ("ports_without_protocol", with("10.2.0.0/24 ", "10.2.0.0/24, remote_port: 80 ")),
-        ("no_host_to_derive", with("10.2.0.0/24", "0.0.0.0/0")),
+        ("no_host_to_derive", with("local: 10.1.0.0/24", "local: 0.0.0.0/0")),
         ("known_failure_of_no_cell", and("matrix: { ios: [xe16] }\nknown_failures: [{ ios: 15.x, reason: x }]\n")),
         (
             "log_of_absent_implementation",
@@ -399,8 +409,9 @@ fn the_catalogue_loads() {
     for scenario in &scenarios {
         assert!(!scenario.about.is_empty() && !scenario.tags.is_empty(), "{} is not described", scenario.name);
         for each in [Some(scenario), scenario.fixed.as_ref()].into_iter().flatten() {
-            let config = &each.router.config.text;
-            assert!(config.contains(&format!("ip address {}", each.tunnel.remote)), "{}", scenario.name);
+            let (_, told) = crate::ios::config::RunningConfig::parse(&each.router.config);
+            let doubts: Vec<_> = told.into_iter().filter(|told| told.severity != Severity::Note).collect();
+            assert!(doubts.is_empty(), "{}:\n{}", scenario.name, rendered(&doubts));
         }
     }
 }
