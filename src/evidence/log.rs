@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::ike::KeyRecord;
 use crate::implementations::SaState;
-use crate::ios::{Release, RouterEvent};
+use crate::ios::Release;
+use crate::ios::event::RouterEvent;
+use crate::lab::internet;
 use crate::time::Instant;
 
 /// The version of the log's format, which its first entry tells.
@@ -41,17 +43,15 @@ pub enum Happening {
         #[serde(with = "hex::serde")]
         octets: Vec<u8>,
     },
-    /// Frames of a link were lost to the capture, which the cell cannot be judged by then.
+    /// Frames were lost to the capture, by which the cell cannot be judged then.
     FramesLost {
-        /// The link.
-        link: Link,
         /// How many.
         count: u64,
     },
-    /// The internet harmed a message, as the scenario asks.
-    Impaired {
-        /// What it did to which message.
-        text: String,
+    /// Something happened to a packet on its way: it was impaired as the scenario asks, translated or not forwarded.
+    Internet {
+        /// What.
+        event: Box<internet::Event>,
     },
     /// Something happened in the router.
     Router {
@@ -239,8 +239,7 @@ impl EventLog {
             if index == 0 {
                 check_version(&line)?;
             }
-            let entry =
-                serde_json::from_str(&line).map_err(|reason| LogError::Entry { line: index + 1, reason })?;
+            let entry = serde_json::from_str(&line).map_err(|reason| LogError::Entry { line: index + 1, reason })?;
             entries.push(entry);
         }
         Self::new(entries)

@@ -3,18 +3,25 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::Serialize;
+
 /// A family of IOS releases that behave and speak alike.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum Release {
     /// 12.3T.
+    #[serde(rename = "12.3T")]
     V12_3T,
     /// 12.4 mainline, late.
+    #[serde(rename = "12.4")]
     V12_4,
     /// 15.0 to 15.9.
+    #[serde(rename = "15.x")]
     V15,
     /// IOS-XE 16.
+    #[serde(rename = "xe16")]
     Xe16,
     /// IOS-XE 17.
+    #[serde(rename = "xe17")]
     Xe17,
 }
 

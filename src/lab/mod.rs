@@ -3,6 +3,7 @@
 use std::io;
 
 pub mod clock;
+pub mod esp_socket;
 pub mod forwarder;
 pub mod frame_port;
 pub mod internet;

@@ -27,6 +27,8 @@ pub struct Stub {
     pub gateway: Ipv4Addr,
     /// Bits of the network's prefix.
     pub prefix_len: u8,
+    /// The gateway's hardware address, where it is not that of its end of the link.
+    pub gateway_mac: Option<MacAddress>,
 }
 
 impl Stub {
@@ -47,7 +49,7 @@ impl Stub {
             29 | 30 => (nth(1), nth(2)),
             _ => (nth(1), nth(10)),
         };
-        Self { host, gateway, prefix_len }
+        Self { host, gateway, prefix_len, gateway_mac: None }
     }
 
     /// The network.
@@ -226,7 +228,7 @@ async fn configure_host(links: &mut Links, stubs: &[Stub], gateway_mac: MacAddre
     let index = links.index(ETH0).await?;
     for stub in stubs {
         links.add_address(index, stub.host, stub.prefix_len).await?;
-        links.add_neighbour(index, stub.gateway, gateway_mac).await?;
+        links.add_neighbour(index, stub.gateway, stub.gateway_mac.unwrap_or(gateway_mac)).await?;
     }
     links.wait_up(&[ETH0]).await?;
     if let Some(stub) = stubs.first() {
