@@ -13,13 +13,18 @@ use ike_interop::implementations::{
     Availability, CellContext, ConfigFiles, DataPath, Failure, Host, Implementation, Options, Phase, Refusal,
     Retransmission, Running, SaState,
 };
+use ike_interop::lab::frame_port::{FramePort, PortOptions};
 use ike_interop::lab::link::{Links, VethEnd};
 use ike_interop::lab::process::Line;
 use ike_interop::lab::{Clock, Namespace, sandbox};
-use ike_interop::scenario::tunnel::{Exchange, Identities, NatTraversal, Phase1, Phase2, Psk, TrafficPair, Tunnel};
+use ike_interop::scenario::tunnel::{
+    Exchange, Identities, Identity, NatTraversal, Phase1, Phase2, Psk, TrafficPair, Tunnel,
+};
 use ike_interop::scenario::units::{Kilobytes, Span};
-use ike_interop::wire::ethernet::MacAddress;
-use ike_interop::wire::isakmp::NotifyType;
+use ike_interop::wire::ethernet::{Frame, MacAddress};
+use ike_interop::wire::ipv4::Ipv4Packet;
+use ike_interop::wire::isakmp::{Body, Message, NotifyType, OakleyAttribute, Payload};
+use ike_interop::wire::udp::UdpDatagram;
 use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::sync::mpsc;
 
@@ -34,7 +39,9 @@ fn main() -> ExitCode {
         eprintln!("{}", error.diagnostic());
         return ExitCode::from(3);
     }
-    let charon = match Strongswan.availability(&Host::probe()) {
+    let host = Host::probe();
+    println!("kernel ESP: {:?}; TUN: {:?}", host.kernel_esp, host.tun);
+    let charon = match Strongswan.availability(&host) {
         Availability::Ready { version, path, data_path } => {
             println!("charon {version} at {}, data path {data_path}", path.display());
             Some(Charon { program: path, data_path })
@@ -44,9 +51,11 @@ fn main() -> ExitCode {
             None
         }
     };
-    let tests: [(&str, Test); 10] = [
+    let tests: [(&str, Test); 12] = [
         ("starts_fast_and_stops", |charon| Box::pin(starts_fast(charon))),
         ("brings_up_every_kind_of_proposal", |charon| Box::pin(every_proposal(charon))),
+        ("aggressive_mode_with_names_and_forced_nat_traversal", |charon| Box::pin(aggressive(charon))),
+        ("proposals_arrive_as_they_were_asked_for", |charon| Box::pin(proposals(charon))),
         ("two_pairs_of_selectors_are_two_pairs_of_sas", |charon| Box::pin(two_pairs(charon))),
         ("refusals_are_told_apart", |charon| Box::pin(refusals(charon))),
         ("silence_is_given_up_in_time", |charon| Box::pin(silence(charon))),
@@ -281,6 +290,84 @@ fn agree(tunnel: &Tunnel, left: &SaState, right: &SaState) {
     }
 }
 
+async fn aggressive(charon: Charon) -> Outcome {
+    let lab = Lab::new(charon).await?;
+    let mut ours = tunnel("aes128-sha1-modp1024", "aes128-sha1");
+    ours.phase1.exchange = Exchange::Aggressive;
+    ours.nat_traversal = NatTraversal::Force;
+    ours.psk = Psk::new("0xnot } \"hex\" #");
+    let office = Some(Identity::KeyId("office".to_owned()));
+    let hub = Some(Identity::Fqdn("hub.example".to_owned()));
+    ours.identities = Identities { local: office.clone(), remote: hub.clone() };
+    let mut theirs = ours.clone();
+    // Mirroring leaves the identities as they are.
+    theirs.identities = Identities { local: hub, remote: office };
+    let [mut left, mut right] = lab.start_both(&ours, &theirs).await?;
+    left.initiate().await?;
+    installed(&mut right, 1).await?;
+    lab.echo(Ipv4Addr::new(10, 1, 0, 1), Ipv4Addr::new(10, 2, 0, 1))?;
+    let state = left.sas().await?;
+    assert_eq!(state.phase1[0].local.identity.as_deref(), Some("office"));
+    assert_eq!(state.phase1[0].remote.identity.as_deref(), Some("hub.example"));
+    // Each side's pretence is the other's finding.
+    assert!(state.phase1[0].nat.remote && state.phase2[0].udp_encapsulation);
+    agree(&ours, &state, &right.sas().await?);
+    Ok(())
+}
+
+/// Phase 1 as the first message shows it; phase 2, which is encrypted, as the responder tells it in its log when its own
+/// lifetimes are others.
+async fn proposals(charon: Charon) -> Outcome {
+    let lab = Lab::new(charon).await?;
+    let ours = tunnel("aes256-sha1-modp1536,3des-md5-modp1024", "aes128-sha1");
+    let mut theirs = mirrored(&ours);
+    theirs.phase2.lifetime = Span::from_secs(1800);
+    theirs.phase2.volume = Some(Kilobytes(1000));
+    let wire = FramePort::open(&lab.right, "wan", PortOptions::default(), lab.clock)?;
+    let mut left = lab.start(&lab.left, &ours, None).await.running?;
+    let Started { running, mut lines } = lab.start(&lab.right, &theirs, None).await;
+    let mut right = running?;
+    left.initiate().await?;
+    installed(&mut right, 1).await?;
+    right.stop().await?;
+
+    let first = loop {
+        let frame = wire.recv().await?;
+        let Ok(packet) = Ipv4Packet::parse(Frame::parse(&frame.bytes)?.payload) else { continue };
+        break Message::parse(&UdpDatagram::parse(&packet.payload, packet.source, packet.destination)?.payload)?;
+    };
+    let Some(Payload { body: Body::Sa(sa), .. }) = first.payloads().first() else {
+        return Err(format!("expected an SA payload first, found {first:?}").into());
+    };
+    let offered: Vec<Vec<(OakleyAttribute, u64)>> = sa.proposals[0]
+        .transforms
+        .iter()
+        .map(|transform| {
+            let attributes = transform.attributes.iter();
+            attributes.filter_map(|attribute| Some((attribute.kind.into(), attribute.number()?))).collect()
+        })
+        .collect();
+    use OakleyAttribute::{Authentication, Encryption, Group, Hash, KeyLength, LifeDuration, LifeType};
+    let sorted = |mut attributes: Vec<_>| {
+        attributes.sort();
+        attributes
+    };
+    let aes = vec![(Encryption, 7), (Hash, 2), (Authentication, 1), (Group, 5), (KeyLength, 256)];
+    let triple_des = vec![(Encryption, 5), (Hash, 1), (Authentication, 1), (Group, 2)];
+    let expected = [aes, triple_des].map(|transform| [transform, vec![(LifeType, 1), (LifeDuration, 28_800)]].concat());
+    assert_eq!(offered.into_iter().map(sorted).collect::<Vec<_>>(), expected.map(sorted));
+
+    let mut log = String::new();
+    while let Some(line) = lines.recv().await {
+        assert!(!line.text.contains("vici client"), "what the harness asks is no evidence: {}", line.text);
+        log = log + &line.text + "\n";
+    }
+    for expected in ["received 3600s lifetime, configured 1800s", "received 4608000000 lifebytes, configured 1000000"] {
+        assert!(log.contains(expected), "{expected} is not in:\n{log}");
+    }
+    Ok(())
+}
+
 async fn two_pairs(charon: Charon) -> Outcome {
     let lab = Lab::new(charon).await?;
     lab.left_link.add_address(lab.left_link.index("lo").await?, Ipv4Addr::new(10, 3, 0, 1), 32).await?;
@@ -317,8 +404,11 @@ async fn refusals(charon: Charon) -> Outcome {
         ("selectors", other_selectors, Phase::Two, &invalid_id),
     ];
     for (name, theirs, expected_phase, expected) in cases {
-        let [mut left, _right] = lab.start_both(&ours, &theirs).await?;
-        match left.initiate().await {
+        let [mut left, right] = lab.start_both(&ours, &theirs).await?;
+        let outcome = left.initiate().await;
+        left.stop().await?;
+        right.stop().await?;
+        match outcome {
             Err(Failure::Refused { phase, refusal, lines, .. }) => {
                 assert_eq!(phase, expected_phase, "{name}: {lines:#?}");
                 assert!(expected(&refusal), "{name}: {refusal}: {lines:#?}");
@@ -442,6 +532,12 @@ async fn bad_configurations(charon: Charon) -> Outcome {
         assert!(matches!(failure, Failure::Configuration { .. } | Failure::Native(_)), "{failure:?}");
         assert!(failure.to_string().contains(expected), "{failure}");
     }
+    // Two in one namespace: the second finds its ports taken.
+    let first = lab.start(&lab.left, &ours, None).await.running?;
+    let failure = lab.start(&lab.left, &ours, None).await.running.err().expect("it has no socket");
+    assert!(matches!(failure, Failure::Unfit { .. }), "{failure}");
+    assert_eq!(failure.to_string(), "charon started unfit: 00[NET] could not open IPv4 socket, IPv4 disabled");
+    first.stop().await?;
     let mut lab = lab;
     lab.charon.program = "/nonexistent/charon".into();
     let failure = lab.start(&lab.left, &ours, None).await.running.err().expect("there is no such program");

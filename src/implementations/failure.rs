@@ -38,6 +38,14 @@ pub enum Failure {
         /// What it said last, oldest first.
         last_lines: Vec<String>,
     },
+    /// The daemon runs, but without something it needs.
+    #[error("{program} started unfit: {line}")]
+    Unfit {
+        /// The program.
+        program: String,
+        /// What it said about it.
+        line: String,
+    },
     /// The control channel broke, or something came over it that makes no sense.
     #[error("cannot steer {program}: {reason}{}", quoted_lines(last_lines))]
     Control {

@@ -1,6 +1,6 @@
 //! The neutral tunnel in strongSwan's language: `swanctl.conf` and `strongswan.conf`.
 
-use crate::crypto::{Cipher, Hash};
+use crate::crypto::{Cipher, Group, Hash};
 use crate::implementations::{DataPath, Retransmission};
 use crate::scenario::tunnel::{Exchange, Identity, NatTraversal, Phase2Proposal, TrafficPair, Tunnel};
 
@@ -92,7 +92,8 @@ pub(super) fn connections(tunnel: &Tunnel) -> Section {
     if let Some(identity) = &tunnel.identities.remote {
         secret = secret.with("id-2", identity_text(identity));
     }
-    let secrets = Section::new().with_section(format!("ike-{CONNECTION}"), secret.with("secret", tunnel.psk.text()));
+    let secrets =
+        Section::new().with_section(format!("ike-{CONNECTION}"), secret.with("secret", secret_text(tunnel.psk.text())));
     Section::new()
         .with_section("connections", Section::new().with_section(CONNECTION, connection))
         .with_section("secrets", secrets)
@@ -134,6 +135,15 @@ fn local_identity(tunnel: &Tunnel) -> String {
 
 fn remote_identity(tunnel: &Tunnel) -> String {
     tunnel.identities.remote.as_ref().map_or_else(|| tunnel.remote.to_string(), identity_text)
+}
+
+/// The key as it is written in `swanctl.conf`: one that would be taken for hexadecimal or base64 digits is spelt out.
+fn secret_text(key: &str) -> String {
+    let prefix = key.get(..2).map(str::to_ascii_lowercase);
+    match prefix.as_deref() {
+        Some("0x" | "0s") => format!("0x{}", hex::encode(key)),
+        _ => key.to_owned(),
+    }
 }
 
 /// The identity with the prefix that keeps charon from guessing its type.
@@ -207,7 +217,7 @@ pub(super) fn prf_name(hash: Hash) -> &'static str {
 }
 
 /// charon's name of a Diffie-Hellman group.
-pub(super) fn group_name(group: crate::crypto::Group) -> String {
+pub(super) fn group_name(group: Group) -> String {
     group.word().to_uppercase().replace("MODP", "MODP_")
 }
 
@@ -217,4 +227,133 @@ pub(super) fn needs_of(proposal: &Phase2Proposal) -> Vec<(&'static str, &'static
     let mut needs = vec![(list, cipher_name(proposal.cipher))];
     needs.extend(proposal.integrity.map(|hash| ("integrity", integrity_name(hash))));
     needs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::tunnel::{Dpd, Identities, Phase1, Phase2, Protocol, Psk};
+    use crate::scenario::units::{Kilobytes, Span};
+
+    fn tunnel() -> Tunnel {
+        let first = TrafficPair::between("10.1.0.0/24".parse().unwrap(), "10.2.0.0/24".parse().unwrap());
+        let web = TrafficPair { protocol: Some(Protocol(6)), remote_port: Some(80), ..first };
+        Tunnel {
+            local: "192.0.2.10".parse().unwrap(),
+            remote: "198.51.100.1".parse().unwrap(),
+            psk: Psk::new("s3cret # } \"quoted\""),
+            phase1: Phase1 {
+                exchange: Exchange::Aggressive,
+                proposals: vec!["aes256-sha1-modp1536".parse().unwrap(), "3des-md5-modp1024".parse().unwrap()],
+                lifetime: Span::from_secs(28_800),
+            },
+            phase2: Phase2 {
+                proposals: vec!["aes128-sha1".parse().unwrap(), "aes128gcm16".parse().unwrap()],
+                pfs: Some(Group::Modp1536),
+                lifetime: Span::from_secs(3600),
+                volume: Some(Kilobytes(4_608_000)),
+            },
+            traffic: vec![first, web],
+            nat_traversal: NatTraversal::Force,
+            identities: Identities { local: Some(Identity::KeyId("office".to_owned())), remote: None },
+            dpd: Some(Dpd { delay: Span::from_secs(10), timeout: Span::from_secs(30) }),
+        }
+    }
+
+    #[test]
+    fn a_tunnel_with_everything() {
+        insta::assert_snapshot!(connections(&tunnel()), @r#"
+        connections {
+          cisco {
+            version = 1
+            local_addrs = 192.0.2.10
+            remote_addrs = 198.51.100.1
+            proposals = aes256-sha1-modp1536, 3des-md5-modp1024
+            aggressive = yes
+            encap = yes
+            dpd_delay = 10s
+            dpd_timeout = 30s
+            rekey_time = 25920s
+            over_time = 2880s
+            rand_time = 0s
+            local {
+              auth = psk
+              id = keyid:office
+            }
+            remote {
+              auth = psk
+              id = 198.51.100.1
+            }
+            children {
+              net-1 {
+                local_ts = 10.1.0.0/24
+                remote_ts = 10.2.0.0/24
+                esp_proposals = aes128-sha1-modp1536, aes128gcm16-modp1536
+                life_time = 3600s
+                rekey_time = 3240s
+                rand_time = 0s
+                life_bytes = 4608000000
+                rekey_bytes = 4147200000
+                rand_bytes = 0
+                dpd_action = clear
+              }
+              net-2 {
+                local_ts = 10.1.0.0/24[6]
+                remote_ts = 10.2.0.0/24[6/80]
+                esp_proposals = aes128-sha1-modp1536, aes128gcm16-modp1536
+                life_time = 3600s
+                rekey_time = 3240s
+                rand_time = 0s
+                life_bytes = 4608000000
+                rekey_bytes = 4147200000
+                rand_bytes = 0
+                dpd_action = clear
+              }
+            }
+          }
+        }
+        secrets {
+          ike-cisco {
+            id-1 = 198.51.100.1
+            secret = "s3cret # } \"quoted\""
+          }
+        }
+        "#);
+    }
+
+    #[test]
+    fn the_daemon() {
+        insta::assert_snapshot!(daemon(DataPath::Tun, &Retransmission::default()), @r#"
+        charon {
+          install_virtual_ip = no
+          retransmit_timeout = 0.4
+          retransmit_base = 1.5
+          retransmit_tries = 3
+          i_dont_care_about_security_and_use_aggressive_mode_psk = yes
+          load = random nonce openssl kdf kernel-libipsec kernel-netlink socket-default vici
+          filelog {
+            stderr {
+              default = 1
+              ike = 2
+              cfg = 2
+              knl = 1
+              esp = 1
+              ike_name = yes
+            }
+          }
+          plugins {
+            vici {
+              socket = unix:///run/charon.vici
+            }
+          }
+        }
+        "#);
+    }
+
+    #[test]
+    fn a_key_that_looks_like_digits_is_still_text() {
+        assert_eq!(secret_text("0xcafe"), "0x307863616665");
+        assert_eq!(secret_text("0Sa"), "0x305361");
+        assert_eq!(secret_text("cafe"), "cafe");
+    }
 }

@@ -37,6 +37,13 @@ const STOP_LIMIT: Duration = Duration::from_secs(3);
 /// The last thing charon does before it works: its VICI socket listens then.
 const READY_MARK: &str = "spawning ";
 
+/// What charon says at its start when it goes on without something it needs: a port that is taken, a plugin or the TUN
+/// device that is missing.
+const UNFIT_MARKS: &[&str] = &["could not open IPv4 socket", "': failed to load", "failed to create TUN device"];
+
+/// In lines about the driver's own questions, which are not part of what happened.
+const OWN_MARK: &str = "[CFG] vici client ";
+
 /// How many lines of its log a failure quotes.
 const LINES_QUOTED: usize = 30;
 
@@ -64,18 +71,36 @@ impl Charon {
             .map_err(|error| Failure::Spawn { program: CHARON.to_owned(), source: std::io::Error::other(error) })?;
         let log = Log::follow(lines, cell.log.clone());
         let mut charon = Self { process, log, connections: Vec::new(), patience: cell.patience };
-        charon.until_ready().await?;
-        charon.connections = charon.load(driver, cell, &connections).await?;
-        Ok(charon)
+        match charon.get_ready(driver, cell, &connections).await {
+            Ok(()) => Ok(charon),
+            Err(failure) => {
+                // Its ports and its TUN device are free again when this returns; how it ended is no news.
+                let _ = charon.process.terminate(STOP_LIMIT).await;
+                Err(failure)
+            }
+        }
+    }
+
+    async fn get_ready(
+        &mut self,
+        driver: &Strongswan,
+        cell: &CellContext<'_>,
+        connections: &Section,
+    ) -> Result<(), Failure> {
+        self.until_ready().await?;
+        self.connections = self.load(driver, cell, connections).await?;
+        Ok(())
     }
 
     async fn until_ready(&mut self) -> Result<(), Failure> {
-        let ready = tokio::select! {
-            ready = timeout(START_LIMIT, self.log.until_ready()) => ready.is_ok_and(|ready| ready),
-            _ = self.process.wait() => false,
+        let start = tokio::select! {
+            start = timeout(START_LIMIT, self.log.until_started()) => start.unwrap_or(Start::Awaited),
+            _ = self.process.wait() => Start::Awaited,
         };
-        if ready {
-            return Ok(());
+        match start {
+            Start::Ready => return Ok(()),
+            Start::Unfit(line) => return Err(Failure::Unfit { program: CHARON.to_owned(), line }),
+            Start::Awaited => {}
         }
         if let Some(ended) = self.ended().await {
             return Err(ended);
@@ -307,24 +332,36 @@ fn control(reason: &str, log: &Log) -> Failure {
     Failure::Control { program: CHARON.to_owned(), reason: reason.to_owned(), last_lines: log.last_lines() }
 }
 
+/// How charon's start went, as its log tells.
+#[derive(Clone, Debug)]
+enum Start {
+    /// It says nothing yet.
+    Awaited,
+    /// It works.
+    Ready,
+    /// It works without something it needs. The line says what.
+    Unfit(String),
+}
+
 /// charon's log on its way to the cell's: the last lines are kept, and the line that says it is ready is waited for.
 struct Log {
     tail: Arc<Mutex<VecDeque<String>>>,
-    ready: watch::Receiver<bool>,
+    start: watch::Receiver<Start>,
     forwarder: JoinHandle<()>,
 }
 
 impl Log {
     fn follow(lines: Lines, sink: mpsc::UnboundedSender<Line>) -> Self {
         let tail = Arc::new(Mutex::new(VecDeque::new()));
-        let (ready_sender, ready) = watch::channel(false);
-        let forwarder = tokio::spawn(forward(lines, sink, Arc::clone(&tail), ready_sender));
-        Self { tail, ready, forwarder }
+        let (started, start) = watch::channel(Start::Awaited);
+        let forwarder = tokio::spawn(forward(lines, sink, Arc::clone(&tail), started));
+        Self { tail, start, forwarder }
     }
 
-    /// Whether the line came; false when the log ended without it.
-    async fn until_ready(&mut self) -> bool {
-        self.ready.wait_for(|ready| *ready).await.is_ok()
+    /// How the start went; still awaited when the log ended before it was told.
+    async fn until_started(&mut self) -> Start {
+        let told = self.start.wait_for(|start| !matches!(start, Start::Awaited)).await;
+        told.map_or(Start::Awaited, |start| start.clone())
     }
 
     /// Waits until all lines are delivered, but not for a child of charon that keeps the pipe open.
@@ -343,11 +380,18 @@ async fn forward(
     mut lines: Lines,
     sink: mpsc::UnboundedSender<Line>,
     tail: Arc<Mutex<VecDeque<String>>>,
-    ready: watch::Sender<bool>,
+    started: watch::Sender<Start>,
 ) {
     while let Some(line) = lines.recv().await {
-        if line.text.contains(READY_MARK) {
-            ready.send_replace(true);
+        if line.text.contains(OWN_MARK) {
+            continue;
+        }
+        if matches!(*started.borrow(), Start::Awaited) {
+            if UNFIT_MARKS.iter().any(|mark| line.text.contains(mark)) {
+                started.send_replace(Start::Unfit(line.text.clone()));
+            } else if line.text.contains(READY_MARK) {
+                started.send_replace(Start::Ready);
+            }
         }
         {
             let mut tail = tail.lock().unwrap_or_else(PoisonError::into_inner);

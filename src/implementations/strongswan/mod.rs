@@ -3,8 +3,8 @@
 //! charon runs rootless in the cell's namespaces, with a private `/run` for its socket and pid file, and with
 //! kernel-libipsec as its data path where the kernel has no ESP. Things to know about that plugin:
 //!
-//! - It always asks for UDP encapsulation, by sending NAT-D payloads that do not match, so IKE floats to port 4500 and
-//!   both sides report a NAT that is not there.
+//! - It always asks for UDP encapsulation: its source NAT-D payload is random, so IKE floats to port 4500 and the Cisco
+//!   believes charon to be behind a NAT that is not there.
 //! - It needs an address of its own within every local selector, on any interface, for the route it installs; without one
 //!   quick mode fails with "error installing route".
 //! - When it cannot open `/dev/net/tun`, charon 5.9.8 goes on without it and crashes; that is checked before the start.
