@@ -6,12 +6,15 @@
 mod commands;
 mod grammar;
 mod lexer;
+mod lint;
 mod model;
 mod print;
 mod reader;
 mod span;
+mod summary;
 
 pub use commands::{Mode, supported};
+pub use lint::check_config;
 pub use model::*;
 pub use reader::{Outcome, ReadLine, Reading};
 pub use span::{Span, Spanned};

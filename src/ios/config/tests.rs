@@ -79,3 +79,27 @@ fn what_is_printed_reads_back_the_same() {
         assert!(again == config, "{}:\n{printed}", source.path.display());
     }
 }
+
+/// What is told of a file: the summary, then every error and warning with its line.
+fn report(source: &Source) -> String {
+    let (config, reading) = RunningConfig::read(source);
+    let mut text = format!("{}\n{}", reading.summary(), config.summary());
+    for diagnostic in check_config(source) {
+        if diagnostic.severity == Severity::Note {
+            continue;
+        }
+        let place = diagnostic.place.as_ref().map(|(source, range)| source.line_column(range.start));
+        let (line, column) = place.unwrap_or_default();
+        let label = diagnostic.label.as_str();
+        text += &format!("{line}:{column}: {:?}: {}: {label}\n", diagnostic.severity, diagnostic.title);
+    }
+    text
+}
+
+#[test]
+fn fixtures_are_understood() {
+    for source in fixtures() {
+        let name = source.path.file_stem().unwrap().to_string_lossy().into_owned();
+        insta::assert_snapshot!(name, report(&source));
+    }
+}
