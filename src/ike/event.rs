@@ -373,6 +373,11 @@ pub enum EventKind {
         /// Type of the payload behind it.
         next_payload: PayloadType,
     },
+    /// The peer has proved the key, but the owner does not let it be who it says it is.
+    IdentityRefused {
+        /// Who it says it is.
+        id: IdPayload,
+    },
     /// Our identity goes out.
     IdSent {
         /// The payload.
@@ -953,6 +958,8 @@ pub enum PairEnd {
     InitialContact,
     /// The configuration it rests on went.
     ConfigurationChanged,
+    /// The third message of quick mode never came.
+    Unconfirmed,
 }
 
 /// Why an SA let go of the peer's record.

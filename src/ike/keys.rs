@@ -289,6 +289,13 @@ pub struct IvChain {
 }
 
 impl IvChain {
+    /// The chain from a key log; octets past the longest block are left out.
+    pub fn from_log(iv: &[u8]) -> Self {
+        let mut chain = Self { octets: [0; 16], len: iv.len().min(16) };
+        chain.octets[..chain.len].copy_from_slice(&iv[..chain.len]);
+        chain
+    }
+
     /// The chain behind a message with this ciphertext; an empty one changes nothing.
     #[must_use]
     pub fn after(&self, ciphertext: &[u8]) -> Self {

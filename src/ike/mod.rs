@@ -4,19 +4,29 @@
 //! like its [`Personality`], and gives [`Output`]s: datagrams, SA pairs, keys, and [`Event`]s that say what happened. It has
 //! no socket, no clock and no randomness of its own.
 
+mod context;
 mod data_path;
 mod engine;
 pub mod event;
 mod io;
 pub mod keys;
 pub mod naming;
+mod nat;
+mod pairs;
 pub mod personality;
 pub mod policy;
+mod proposal;
+mod registry;
+mod resend;
+#[cfg(test)]
+mod rig;
 mod sa;
 mod selector;
+mod v1;
+mod vendor;
 
 pub use data_path::PairParameters;
-pub use engine::Engine;
+pub use engine::{Engine, Limits};
 pub use event::{Event, EventKind};
 pub use io::{Input, KeyRecord, Output, RequestFailure};
 pub use personality::Personality;
@@ -26,3 +36,6 @@ pub use policy::{
 };
 pub use sa::{EspSa, EspSuite, IsakmpSaId, Lifetimes, Mode, QuickRequest, RequestId, SaPair, UdpEncapsulation};
 pub use selector::{Addresses, Selector, SelectorError, Selectors};
+
+#[cfg(test)]
+mod tests;

@@ -37,6 +37,8 @@ pub struct Personality {
     pub phase2_lifetime_notify: bool,
     /// Answer to a phase 1 offer of which nothing fits.
     pub phase1_refusal: RefusalAnswer,
+    /// Whether an initiator gives up when phase 1 is refused in clear, which anybody could have sent.
+    pub believes_clear_refusals: bool,
     /// Answer to an encrypted main mode message that decrypts to nothing sensible.
     pub garbage_answer: RefusalAnswer,
     /// Answer to a quick mode offer of which nothing fits.
@@ -241,6 +243,17 @@ pub struct Retransmission {
     pub scale: f64,
 }
 
+impl Retransmission {
+    /// How long to wait behind repeat `attempt` (0 is the first sending).
+    pub fn wait(&self, attempt: usize) -> Duration {
+        let wait = self.waits.get(attempt).or(self.waits.last()).copied().unwrap_or(DEFAULT_WAIT);
+        Duration::try_from_secs_f64(wait.as_secs_f64() * self.scale).unwrap_or(wait)
+    }
+}
+
+/// How long to wait for an answer where the schedule has no repeats.
+const DEFAULT_WAIT: Duration = Duration::from_secs(10);
+
 /// How long ended exchanges and SAs are remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ageing {
@@ -306,6 +319,7 @@ impl Personality {
             phase1_lifetime_notify: false,
             phase2_lifetime_notify: false,
             phase1_refusal: RefusalAnswer::Notify(NotifySpi::None),
+            believes_clear_refusals: true,
             garbage_answer: RefusalAnswer::Silent,
             phase2_refusal: RefusalAnswer::Notify(NotifySpi::PeerSpi),
             retransmission: Retransmission {

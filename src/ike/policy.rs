@@ -159,6 +159,12 @@ pub struct QuickChoice {
 ///
 /// Every answer is given at once; an owner that wants to wait answers from what it knows.
 pub trait Policy {
+    /// Whether a first message of `peer` is looked at; a router without a crypto map on that address does not.
+    fn answers(&mut self, peer: &Peer) -> bool {
+        let _ = peer;
+        true
+    }
+
     /// What the ISAKMP SA with `peer` may be made of, best first. Empty when nothing is to be negotiated with it.
     fn isakmp_policies(&mut self, peer: &Peer) -> Vec<IsakmpPolicy>;
 
@@ -168,7 +174,7 @@ pub trait Policy {
     /// Who we say we are to `peer`.
     fn identity(&mut self, peer: &Peer) -> Identity;
 
-    /// Whether `peer`, which has proved the key, may be `identity`.
+    /// Whether `peer` may be `identity`. Asked before its HASH is checked; a refusal counts only behind that.
     fn judge_identity(&mut self, peer: &Peer, identity: &IdPayload) -> IdentityVerdict;
 
     /// Judges one alternative of a quick mode offer. The engine asks for one after the other in the order the peer has them

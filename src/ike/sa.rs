@@ -176,3 +176,13 @@ pub struct SaPair {
     /// From us to the peer.
     pub outbound: EspSa,
 }
+
+impl SaPair {
+    /// Our and the peer's address with the ports of IKE: those of the UDP encapsulation, or 500.
+    pub fn endpoints(&self) -> (SocketAddrV4, SocketAddrV4) {
+        match self.udp {
+            Some(udp) => (udp.local, udp.remote),
+            None => (SocketAddrV4::new(self.local, 500), SocketAddrV4::new(self.remote, 500)),
+        }
+    }
+}

@@ -66,6 +66,8 @@ impl Behaviour {
             phase1_lifetime_notify: self.phase1.announce_lifetime,
             phase2_lifetime_notify: self.phase2.announce_lifetime,
             phase1_refusal: self.phase1.refusal.into(),
+            // It keeps sending message 1 \[R\] (cisco-ios-facts 3.5).
+            believes_clear_refusals: false,
             garbage_answer: self.phase1.garbage.into(),
             phase2_refusal: self.phase2.refusal.into(),
             retransmission: Retransmission {

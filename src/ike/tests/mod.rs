@@ -1,0 +1,3 @@
+//! Two engines negotiate in memory.
+
+mod happy;
