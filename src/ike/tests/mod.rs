@@ -1,3 +1,4 @@
 //! Two engines negotiate in memory.
 
 mod happy;
+mod hostile;
