@@ -63,6 +63,8 @@ pub(crate) fn file(file: &ScenarioFile, source: &Source, node: &Node) -> Vec<Dia
             Impairment::Drop(drop) => ("drop", drop.times),
             Impairment::Duplicate(duplicate) => ("duplicate", duplicate.times),
             Impairment::Delay(delay) => ("delay", delay.times),
+            Impairment::Reorder(reorder) => ("reorder", reorder.times),
+            Impairment::Corrupt(corrupt) => ("corrupt", corrupt.times),
         };
         if times == 0 {
             let path = [Key::Name("impair"), Key::Index(index), Key::Name(word), Key::Name("times")];

@@ -129,6 +129,10 @@ pub enum Impairment {
     Duplicate(Impaired),
     /// The message arrives late.
     Delay(Delayed),
+    /// The message arrives after the next one.
+    Reorder(Impaired),
+    /// The message arrives damaged.
+    Corrupt(Impaired),
 }
 
 /// Which messages are impaired.

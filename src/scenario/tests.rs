@@ -85,7 +85,7 @@ lab:
   dut: { address: 192.0.2.10/28, gateway: 192.0.2.14 }
   cisco_gateway: 198.51.100.2
 nat: { address: 203.0.113.7 }
-impair: [{ drop: { message: main-mode-4 } }, { delay: { message: quick-mode-1, times: 2, by: 300ms } }]
+impair: [{ drop: { message: main-mode-4 } }, { delay: { message: quick-mode-1, times: 2, by: 300ms } }, { corrupt: { message: quick-mode-2 } }]
 steps:
   - ping: { from: right, to: 10.1.7.20, count: 5, size: 1400, df: true, expect: all, timeout: 2s }
   - initiate
@@ -189,6 +189,7 @@ fn bad_files_are_told_with_place_and_remedy() {
         ("count_not_a_number", and("steps: [ping: { count: many }]\n")),
         ("bad_boolean", and("steps: [ping: { df: yes }]\n")),
         ("bad_message", and("impair: [{ drop: { message: main-mode-7 } }]\n")),
+        ("impairment_that_never_happens", and("impair: [{ reorder: { message: main-mode-1, times: 0 } }]\n")),
         ("bad_refusal", and("expect: { phase2: { rejected: proxy-identity } }\n")),
         ("bad_phase1", and("expect: { phase1: up }\n")),
         ("bad_diagnosis", and("expect: { diagnosis: [acl-not-mirored] }\n")),
