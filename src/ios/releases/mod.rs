@@ -54,15 +54,32 @@ pub struct DebugText {
     /// How the connection id stands in `ISAKMP (id): received packet`: `0:1001` in 12.4, `1001` in 15.x
     /// [S:LOG-12x, NOTES].
     pub slot_prefix: bool,
-    /// Whether `SKEYID state generated` is printed: 12.x only [S:LOG-12x, LOG-123 against LOG-XE*]; 15.x no \[R\].
+    /// Whether `SKEYID state generated` is printed: 12.3 [S:LOG-123]; 12.4 and XE not [S:LOG-12x, LOG-XE1], 15.x \[R\].
     pub skeyid_line: bool,
-    /// Whether `Sending an IKE IPv4 Packet.` follows each packet: XE [S:LOG-XE1], 12.4T and 15.x \[R\], 12.3 no \[R\].
+    /// Whether `Sending an IKE IPv4 Packet.` follows each packet: XE [S:LOG-XE1]; 12.x not [S:LOG-12x, LOG-123]; 15.x
+    /// does \[R\].
     pub sending_line: bool,
+    /// Whether the lines from `Acceptable atts` to `Started lifetime timer` follow an accepted transform: 15.x and XE
+    /// [S:NOTES, LOG-XE1]; 12.x not [S:LOG-12x, LOG-123].
+    pub lifetime_lines: bool,
+    /// Whether `Looking for a matching key for X in default : success` comes before a key that is found [S:LOG-123].
+    pub key_search_line: bool,
+    /// Whether `SA authentication status:` and `authenticated` stand on one line [S:LOG-12x].
+    pub status_on_one_line: bool,
+    /// Whether the QM line about SPIs is `QM Initiator gets spi` [S:LOG-12x, LOG-XE1]; 12.3 has none as initiator
+    /// [S:LOG-123].
+    pub gets_spi_line: bool,
+    /// Whether `peer does not do paranoid keepalives.` leaves an empty line behind it [S:LOG-12x].
+    pub paranoid_empty_line: bool,
+    /// The reason a quick mode ends with as initiator: `No Error` [S:LOG-XE1], empty in 12.3 [S:LOG-123].
+    pub quick_done_reason: &'static str,
     /// Whether quick mode passes IKE_QM_IPSEC_INSTALL_AWAIT: XE [S:LOG-XE*], 15.x \[R\], 12.x no [S:LOG-123].
     pub install_await: bool,
-    /// Whether the responder installs with `Creating IPSec SAs` (12.x [S:LOG-123]) and not with the install callback.
+    /// Whether SAs are installed with `Creating IPSec SAs` (12.3 [S:LOG-123], 12.4 \[R\]) and not with the install
+    /// callback.
     pub creating_lines: bool,
-    /// Whether proxies are printed as `addr/mask/256/0` (XE [S:LOG-XE3]) and not `addr/mask/0/0 (type=4)` [S:LOG-123].
+    /// Whether proxies are printed as `addr/mask/256/0` and endpoints with their port (XE [S:LOG-XE3], 15.x \[R\]), and
+    /// not `addr/mask/0/0 (type=4)` [S:LOG-123].
     pub proxy_protocol_256: bool,
     /// Whether XE's `ID payload` block comes in three messages [S:LOG-XE2].
     pub split_id_block: bool,
@@ -79,7 +96,7 @@ pub struct ShowText {
     /// Whether `show crypto ipsec sa` prints `sibling_flags` with this many leading `FFFFFFFF` words: XE one
     /// [S:GENIE], 15.x none [S:SHOW-1]; `None` leaves the field out (12.x \[R\]).
     pub sibling_flags: Option<&'static str>,
-    /// What stands before the number in `flow_id`: `SW:` [S:SHOW-1], `CSR:` [S:GENIE], nothing \[S: section 10.1, 12.x\].
+    /// What stands before the number in `flow_id`: `SW:` [S:SHOW-1], `CSR:` [S:GENIE], nothing in 12.3 [S:LOG-123]; 12.4 `SW:` \[R\].
     pub flow_prefix: &'static str,
     /// Whether `plaintext mtu` is printed: 15.x and XE [S:SHOW-1]; the 12.x-like sample has none [S:GNJ].
     pub plaintext_mtu: bool,
