@@ -2,10 +2,12 @@
 
 pub mod acl;
 pub mod config;
+pub mod console;
 pub mod event;
 pub mod release;
 pub mod releases;
 pub mod router;
 
+pub use console::Console;
 pub use event::RouterEvent;
 pub use release::Release;

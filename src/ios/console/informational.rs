@@ -168,13 +168,13 @@ impl Console {
             self.repeat_vendor_lines(scribe);
             scribe.isakmp(Dress::PAREN, Fact::recalled("FACTS-3.5"), "FSM action returned error: 2");
         }
-        self.memory.deleting = Some((scribe.serial(), text));
+        self.memory.deleting = Some((scribe.serial(), fact, text));
     }
 
     fn peer_unlocked(&mut self, scribe: &mut Scribe, event: &Event, peer: u64, holders: u32, cause: UnlockCause) {
         let serial = scribe.serial();
-        if let Some((_, text)) = self.memory.deleting.take_if(|(of, _)| *of == serial) {
-            scribe.isakmp(Dress::SA, SEEN_12X, text + " ");
+        if let Some((_, fact, text)) = self.memory.deleting.take_if(|(of, ..)| *of == serial) {
+            scribe.isakmp(Dress::SA, fact, text + " ");
         }
         let (by, fact) = match cause {
             UnlockCause::SaDeleted => ("isadb_mark_sa_deleted()", SEEN_12X),

@@ -212,11 +212,8 @@ fn map_entry(policy: &str) -> (&str, &str) {
 /// The pair as IOS since 15.x makes it, before quick mode goes on [S:LOG-XE3].
 pub(super) fn create_sas(scribe: &mut Scribe, event: &Event, pair: &InstalledPair) {
     queue_event(scribe);
-    let offer = Offer {
-        transforms: &pair.transforms,
-        local_proxy: &pair.local_proxy,
-        remote_proxy: &pair.remote_proxy,
-    };
+    let offer =
+        Offer { transforms: &pair.transforms, local_proxy: &pair.local_proxy, remote_proxy: &pair.remote_proxy };
     proxy_match(scribe, offer, ANY_PROTOCOL);
     let (map, sequence) = map_entry(&pair.policy);
     let found = format!("IPSEC(crypto_ipsec_create_ipsec_sas): Map found {map}, {sequence}");
@@ -237,14 +234,14 @@ pub(super) fn create_sas(scribe: &mut Scribe, event: &Event, pair: &InstalledPai
 /// The pair as 12.x makes it, once quick mode is over [S:LOG-123].
 pub(super) fn initialize_sas(scribe: &mut Scribe, event: &Event, pair: &InstalledPair) {
     queue_event(scribe);
-    let offer = Offer {
-        transforms: &pair.transforms,
-        local_proxy: &pair.local_proxy,
-        remote_proxy: &pair.remote_proxy,
-    };
+    let offer =
+        Offer { transforms: &pair.transforms, local_proxy: &pair.local_proxy, remote_proxy: &pair.remote_proxy };
     let pfs = if pair.pfs.is_some() { 2 } else { 0 };
-    for (direction, sa, flags) in
-        ["INBOUND", "OUTBOUND"].into_iter().zip(directions(scribe, event, pair)).zip([0x11, 0x19]).map(|((d, s), f)| (d, s, f))
+    for (direction, sa, flags) in ["INBOUND", "OUTBOUND"]
+        .into_iter()
+        .zip(directions(scribe, event, pair))
+        .zip([0x11, 0x19])
+        .map(|((d, s), f)| (d, s, f))
     {
         let message = KeyEngineMessage {
             direction,
@@ -321,4 +318,3 @@ fn sa_block(pair: &InstalledPair, sa: Direction, protocol: &str) -> String {
          sa_conn_id= {connection}"
     )
 }
-

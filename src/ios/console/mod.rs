@@ -139,7 +139,7 @@ struct Memory {
     /// The peer's new port, told only when it is authenticated.
     floated: Option<u16>,
     /// The delete line of an SA, which is printed twice.
-    deleting: Option<(u64, String)>,
+    deleting: Option<(u64, Fact, String)>,
     /// The quick mode we began last.
     quick_started: Option<MessageId>,
     /// The pair whose IPSEC lines are still due.

@@ -109,7 +109,8 @@ impl Console {
             EventKind::IdReceived { id, next_payload } => id_block(scribe, id, *next_payload),
             EventKind::IdSent { id, next_payload, .. } => id_sent(scribe, id, *next_payload),
             EventKind::ProfileSelected { profile } => {
-                let which = profile.as_ref().map_or("*none* of the profiles".to_owned(), |name| format!("{name} profile"));
+                let which =
+                    profile.as_ref().map_or("*none* of the profiles".to_owned(), |name| format!("{name} profile"));
                 scribe.isakmp(Dress::PROFILE, SEEN, format!("peer matches {which}"));
             }
             EventKind::HashVerified { .. } => {}
@@ -177,14 +178,7 @@ impl Console {
         }
     }
 
-    fn key_lookup(
-        &self,
-        scribe: &mut Scribe,
-        event: &Event,
-        moment: KeyMoment,
-        by: &KeyName,
-        found_in: Option<&str>,
-    ) {
+    fn key_lookup(&self, scribe: &mut Scribe, event: &Event, moment: KeyMoment, by: &KeyName, found_in: Option<&str>) {
         let peer = event.remote.ip();
         if moment == KeyMoment::Initiation {
             scribe.isakmp(Dress::SA, SEEN, "Can not start Aggressive mode, trying Main mode.");

@@ -108,8 +108,12 @@ impl Console {
         let skipped = !waits_for_install && from == QuickState::AwaitingInstall;
         // Without a wait for the installation the machine steps over it: as initiator [S:LOG-123], as responder [R].
         let (fact, input, from) = match to {
-            QuickState::Complete if skipped => (SEEN_123, names::quick_input(QuickInput::MessageReceived), QuickState::FirstSent),
-            _ if skipped => (Fact::recalled("FACTS-9.0"), "IKE_MESG_FROM_IPSEC, IKE_SPI_REPLY", QuickState::AwaitingSpi),
+            QuickState::Complete if skipped => {
+                (SEEN_123, names::quick_input(QuickInput::MessageReceived), QuickState::FirstSent)
+            }
+            _ if skipped => {
+                (Fact::recalled("FACTS-9.0"), "IKE_MESG_FROM_IPSEC, IKE_SPI_REPLY", QuickState::AwaitingSpi)
+            }
             _ => (SEEN, names::quick_input(input), from),
         };
         scribe.isakmp(Dress::SA, fact, format!("Node {id}, Input = {input}"));
@@ -236,4 +240,3 @@ fn creating(scribe: &mut Scribe, event: &Event, pair: &InstalledPair) {
     );
     scribe.isakmp(Dress::SA_WIDE, SEEN_123, text);
 }
-
