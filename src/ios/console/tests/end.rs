@@ -29,7 +29,7 @@ fn the_peer_deletes_an_ipsec_sa() {
             outbound_spi: 0x7312_56eb,
             reason: PairEnd::DeletedByPeer,
         };
-        informational_in(established().from_here())
+        informational_in(established().then())
             .tell(EventKind::DeleteReceived(deletion))
             .tell(EventKind::NodeDeleted { message_id: NOTIFY_ID, reason: NodeEnd::Informational })
             .tell(removed)
@@ -41,7 +41,7 @@ fn the_peer_deletes_an_ipsec_sa() {
 fn the_peer_deletes_phase_1() {
     assert_traces!("delete-phase-1", {
         let deletion = Deletion { message_id: NOTIFY_ID, protocol: ProtocolId::Isakmp, spis: vec![] };
-        informational_in(established().from_here())
+        informational_in(established().then())
             .tell(EventKind::DeleteReceived(deletion))
             .tell(EventKind::SaDeleted { reason: SaEnd::DeletedByPeer })
             .tell(EventKind::NodeDeleted { message_id: NOTIFY_ID, reason: NodeEnd::Informational })
@@ -69,7 +69,7 @@ fn the_peer_is_alive() {
     assert_traces!("dpd-alive", {
         let complete = Phase1State::Complete;
         let story = established()
-            .from_here()
+            .then()
             .tell(EventKind::NodeCreated { message_id: NOTIFY_ID, exchange: INFORMATIONAL })
             .tell(EventKind::NotifySent(liveness(NotifyType::RUThere)))
             .sent(INFORMATIONAL, NOTIFY_ID)
@@ -86,7 +86,7 @@ fn the_peer_is_alive() {
 fn the_peer_is_dead() {
     assert_traces!("dpd-dead", {
         established()
-            .from_here()
+            .then()
             .tell(EventKind::LivenessMissed { count: 1, of: 5 })
             .tell(EventKind::LivenessMissed { count: 5, of: 5 })
             .tell(EventKind::PeerDead)
@@ -108,7 +108,7 @@ fn messages_are_sent_again() {
         };
         Story::responder()
             .exchanged_keys()
-            .from_here()
+            .then()
             .tell(duplicate(false))
             .tell(duplicate(true))
             .tell(again(ExchangeType::Main, MessageId(0), RetransmitCause::Duplicate))
@@ -130,7 +130,7 @@ fn a_lifetime_is_cut() {
             about: None,
         };
         let changed = EventKind::LifetimeChanged { protocol: ProtocolId::Isakmp, seconds: Some(3600), kilobytes: None };
-        informational_in(established().from_here())
+        informational_in(established().then())
             .tell(EventKind::NotifyReceived { notify, authenticated: true })
             .tell(changed)
     });
@@ -138,7 +138,7 @@ fn a_lifetime_is_cut() {
 
 #[test]
 fn datagrams_are_refused() {
-    let mut story = Story::initiator().begun().from_here();
+    let mut story = Story::initiator().begun().then();
     for refusal in [
         Refusal::Malformed("payload 1: length".to_owned()),
         Refusal::NoSa,
@@ -178,7 +178,7 @@ fn xauth_runs() {
         };
         Story::responder()
             .main_mode()
-            .from_here()
+            .then()
             .progress(Progress::Xauth)
             .tell(EventKind::NodeCreated { message_id: NOTIFY_ID, exchange: ExchangeType::Transaction })
             .tell(EventKind::ConfigSent(message(ConfigType::Request)))

@@ -6,7 +6,7 @@ use crate::ike::event::*;
 use crate::wire::isakmp::*;
 
 fn established() -> Story {
-    Story::responder().main_mode().from_here()
+    Story::responder().main_mode().then()
 }
 
 #[test]
@@ -16,17 +16,17 @@ fn success_as_responder() {
 
 #[test]
 fn success_as_initiator() {
-    assert_traces!("quick-mode-initiator", Story::initiator().main_mode().from_here().quick_mode());
+    assert_traces!("quick-mode-initiator", Story::initiator().main_mode().then().quick_mode());
 }
 
 #[test]
 fn perfect_forward_secrecy() {
-    assert_traces!("quick-mode-pfs", { Story::initiator().main_mode().from_here().quick_mode_with(Some(1)) });
+    assert_traces!("quick-mode-pfs", { Story::initiator().main_mode().then().quick_mode_with(Some(1)) });
 }
 
 #[test]
 fn a_second_quick_mode_begins_at_once() {
-    assert_traces!("quick-mode-on-existing", { Story::initiator().main_mode().from_here().quick_mode_begun(true) });
+    assert_traces!("quick-mode-on-existing", { Story::initiator().main_mode().then().quick_mode_begun(true) });
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn the_peer_refuses() {
         let complete = Phase1State::Complete;
         Story::initiator()
             .main_mode()
-            .from_here()
+            .then()
             .received(ExchangeType::Informational, NOTIFY_ID)
             .tell(EventKind::NodeCreated { message_id: NOTIFY_ID, exchange: ExchangeType::Informational })
             .payload(PayloadType::Hash, NOTIFY_ID)

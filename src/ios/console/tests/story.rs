@@ -89,7 +89,7 @@ impl Story {
     }
 
     /// A trace shows only what is told from here on.
-    pub fn from_here(mut self) -> Self {
+    pub fn then(mut self) -> Self {
         self.told = self.events.len();
         self
     }
