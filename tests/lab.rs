@@ -306,13 +306,19 @@ async fn dropped_process() -> Outcome {
     Ok(())
 }
 
+fn stub(host: &str, prefix_len: u8, gateway: &str) -> Result<Stub, Failed> {
+    Ok(Stub { host: host.parse()?, gateway: gateway.parse()?, prefix_len, gateway_mac: None })
+}
+
 fn plan() -> Result<Plan, Failed> {
-    let (dut, cisco) = (Ipv4Addr::new(192, 0, 2, 10), Ipv4Addr::new(198, 51, 100, 1));
+    let uplink = |address: &str, gateway: &str| -> Result<Uplink, Failed> {
+        Ok(Uplink { address: address.parse()?, prefix_len: 24, gateway: gateway.parse()? })
+    };
     Ok(Plan {
-        left: vec![Stub::within("10.1.0.0/24".parse()?), Stub::within("10.9.9.9/32".parse()?)],
-        dut: Uplink::in_slash_24(dut, &[]),
-        cisco: Uplink::in_slash_24(cisco, &[]),
-        right: vec![Stub::within("10.2.0.0/24".parse()?)],
+        left: vec![stub("10.1.0.10", 24, "10.1.0.1")?, stub("10.9.9.9", 32, "169.254.0.1")?],
+        dut: uplink("192.0.2.10", "192.0.2.254")?,
+        cisco: uplink("198.51.100.1", "198.51.100.254")?,
+        right: vec![stub("10.2.0.10", 24, "10.2.0.1")?],
         mtu: 1500,
     })
 }

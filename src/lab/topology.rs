@@ -15,10 +15,11 @@ use crate::lab::LabError;
 use crate::lab::internet::{self, Attachment};
 use crate::lab::link::{Links, NextHop, VethEnd};
 use crate::lab::namespace::Namespace;
+use crate::scenario::Host;
 use crate::wire::ethernet::MacAddress;
 use crate::wire::ipv4::Ipv4Prefix;
 
-/// A network with one host and its gateway.
+/// A host's address, and its gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Stub {
     /// The host's address.
@@ -31,34 +32,16 @@ pub struct Stub {
     pub gateway_mac: Option<MacAddress>,
 }
 
-impl Stub {
-    /// Addresses for a host and its gateway inside `prefix`, or its first 256 addresses when it is larger.
-    ///
-    /// The gateway is the first usable address and the host the tenth, or the second where there are fewer. The one address
-    /// of a /32 is the host's, behind a link-local gateway. Of 0.0.0.0/0, 10.255.255.0/24 is taken.
-    pub fn within(prefix: Ipv4Prefix) -> Self {
-        let network = match prefix {
-            Ipv4Prefix::ANY => Ipv4Addr::new(10, 255, 255, 0),
-            _ => prefix.network(),
-        };
-        let prefix_len = prefix.length().max(24);
-        let nth = |n| Ipv4Addr::from_bits(network.to_bits() | n);
-        let (gateway, host) = match prefix_len {
-            32 => (Ipv4Addr::new(169, 254, 0, 1), network),
-            31 => (nth(0), nth(1)),
-            29 | 30 => (nth(1), nth(2)),
-            _ => (nth(1), nth(10)),
-        };
-        Self { host, gateway, prefix_len, gateway_mac: None }
+impl From<Host> for Stub {
+    fn from(Host { address, gateway }: Host) -> Self {
+        Self { host: address.address, gateway, prefix_len: address.network.length(), gateway_mac: None }
     }
+}
 
-    /// The network.
+impl Stub {
+    /// Its network.
     pub fn prefix(self) -> Ipv4Prefix {
         Ipv4Prefix::containing(self.host, self.prefix_len)
-    }
-
-    fn gateway_is_on_link(self) -> bool {
-        self.prefix().contains(self.gateway)
     }
 }
 
@@ -73,16 +56,13 @@ pub struct Uplink {
     pub gateway: Ipv4Addr,
 }
 
-impl Uplink {
-    /// `address` in its /24, with a gateway that is neither it nor one of `taken`.
-    pub fn in_slash_24(address: Ipv4Addr, taken: &[Ipv4Addr]) -> Self {
-        let network = address.to_bits() & !0xff;
-        // IOS configurations and people both tend to take 1 for the router, so the internet takes the last ones first.
-        let gateway = (1..=254).rev().map(|host| Ipv4Addr::from_bits(network | host));
-        let gateway = gateway.into_iter().find(|gateway| *gateway != address && !taken.contains(gateway));
-        Self { address, prefix_len: 24, gateway: gateway.unwrap_or(address) }
+impl From<Host> for Uplink {
+    fn from(Host { address, gateway }: Host) -> Self {
+        Self { address: address.address, prefix_len: address.network.length(), gateway }
     }
+}
 
+impl Uplink {
     /// Its network.
     pub fn prefix(self) -> Ipv4Prefix {
         Ipv4Prefix::containing(self.address, self.prefix_len)
@@ -92,13 +72,13 @@ impl Uplink {
 /// All addresses of a cell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// The networks behind the implementation; none for a tunnel that ends on the implementation's own address.
+    /// The addresses of the host behind the implementation.
     pub left: Vec<Stub>,
     /// The implementation's way out.
     pub dut: Uplink,
     /// The router's way out. The kernel uses it only where both are in one network.
     pub cisco: Uplink,
-    /// The networks behind the router; their gateway is the router's inside address.
+    /// The addresses of the host behind the router; their gateways are the router's inside addresses.
     pub right: Vec<Stub>,
     /// MTU of every link, in octets.
     pub mtu: u32,
@@ -121,6 +101,28 @@ impl Plan {
             impairments: Vec::new(),
         }
     }
+
+    /// The left host as the kernel gets it.
+    fn left_host(&self) -> Vec<Stub> {
+        attachable(&self.left, self.dut.address, &self.right)
+    }
+
+    /// The right host as the kernel gets it.
+    fn right_host(&self) -> Vec<Stub> {
+        attachable(&self.right, self.cisco.address, &self.left)
+    }
+}
+
+/// The stubs without those whose address is the gateway machine's own outer one, as in a tunnel that ends there; and, where
+/// the network would hide that machine's outer address or the far side, with a prefix length of 32.
+fn attachable(stubs: &[Stub], outer: Ipv4Addr, far: &[Stub]) -> Vec<Stub> {
+    let stubs = stubs.iter().filter(|stub| stub.host != outer).map(|stub| {
+        let network = stub.prefix();
+        let hides = network.contains(outer) || far.iter().any(|far| network.contains(far.host));
+        let plain = network.contains(stub.gateway) && !hides;
+        Stub { prefix_len: if plain { stub.prefix_len } else { 32 }, ..*stub }
+    });
+    stubs.collect()
 }
 
 /// Hardware addresses, the same in every cell so that captures compare.
@@ -200,14 +202,28 @@ impl Topology {
         )
         .await?;
         try_join5(
-            configure_host(&mut at_left, &plan.left, mac::DUT_INSIDE),
+            configure_host(&mut at_left, &plan.left_host(), mac::DUT_INSIDE),
             configure_dut(&mut at_dut, dut, plan),
             at_internet.wait_up(&[TO_DUT, TO_CISCO]),
             at_cisco.wait_up(&[OUTSIDE, INSIDE]),
-            configure_host(&mut at_right, &plan.right, mac::CISCO_INSIDE),
+            configure_host(&mut at_right, &plan.right_host(), mac::CISCO_INSIDE),
         )
         .await?;
         Ok(topology)
+    }
+
+    /// The namespace whose kernel has `address`; `None` for the router's, the internet's and everybody else's.
+    pub fn owner(&self, address: Ipv4Addr) -> Option<&Namespace> {
+        let has = |stubs: &[Stub]| stubs.iter().any(|stub| stub.host == address);
+        if has(&self.plan.left_host()) {
+            Some(&self.left)
+        } else if address == self.plan.dut.address {
+            Some(&self.dut)
+        } else if has(&self.plan.right_host()) {
+            Some(&self.right)
+        } else {
+            None
+        }
     }
 }
 
@@ -231,13 +247,8 @@ async fn configure_host(links: &mut Links, stubs: &[Stub], gateway_mac: MacAddre
         links.add_neighbour(index, stub.gateway, stub.gateway_mac.unwrap_or(gateway_mac)).await?;
     }
     links.wait_up(&[ETH0]).await?;
-    if let Some(stub) = stubs.first() {
-        let next_hop = if stub.gateway_is_on_link() {
-            NextHop::Gateway(stub.gateway)
-        } else {
-            NextHop::OnLink(index, stub.gateway)
-        };
-        links.add_route(Ipv4Prefix::ANY, next_hop, None).await?;
+    if let Some(first) = stubs.first() {
+        links.add_route(Ipv4Prefix::ANY, NextHop::OnLink(index, first.gateway), None).await?;
     }
     Ok(())
 }
@@ -252,48 +263,54 @@ async fn configure_dut(links: &mut Links, namespace: &Namespace, plan: &Plan) ->
         ("net/ipv4/icmp_ratelimit", "0"),
     ])?;
     let (inside, outside) = try_join(links.index(INSIDE), links.index(OUTSIDE)).await?;
-    for stub in &plan.left {
-        let own_prefix_len = if stub.gateway_is_on_link() { stub.prefix_len } else { 32 };
-        links.add_address(inside, stub.gateway, own_prefix_len).await?;
+    let left = plan.left_host();
+    let mut gateways = Vec::new();
+    for stub in &left {
+        if !gateways.contains(&stub.gateway) {
+            links.add_address(inside, stub.gateway, stub.prefix_len).await?;
+            gateways.push(stub.gateway);
+        }
         links.add_neighbour(inside, stub.host, mac::LEFT).await?;
     }
-    links.add_address(outside, plan.dut.address, plan.dut.prefix_len).await?;
-    links.add_neighbour(outside, plan.dut.gateway, mac::INTERNET_DUT).await?;
-    if plan.dut.prefix().contains(plan.cisco.address) {
+    let dut = plan.dut;
+    links.add_address(outside, dut.address, dut.prefix_len).await?;
+    links.add_neighbour(outside, dut.gateway, mac::INTERNET_DUT).await?;
+    if dut.prefix().contains(plan.cisco.address) {
         links.add_neighbour(outside, plan.cisco.address, mac::INTERNET_DUT).await?;
     }
     links.wait_up(&[INSIDE, OUTSIDE]).await?;
-    for stub in plan.left.iter().filter(|stub| !stub.gateway_is_on_link()) {
-        links.add_route(stub.prefix(), NextHop::Interface(inside), None).await?;
+    for stub in left.iter().filter(|stub| stub.prefix_len == 32) {
+        links.add_route(Ipv4Prefix::host(stub.host), NextHop::Interface(inside), None).await?;
     }
-    links.add_route(Ipv4Prefix::ANY, NextHop::Gateway(plan.dut.gateway), None).await
+    links.add_route(Ipv4Prefix::ANY, NextHop::OnLink(outside, dut.gateway), None).await
 }
 
 #[cfg(test)]
 mod tests {
-    use rstest::rstest;
-
     use super::*;
 
-    #[rstest]
-    #[case("10.1.0.0/24", "10.1.0.10", "10.1.0.1", 24)]
-    #[case("10.1.0.0/25", "10.1.0.10", "10.1.0.1", 25)]
-    #[case("10.0.0.0/8", "10.0.0.10", "10.0.0.1", 24)]
-    #[case("10.1.0.8/29", "10.1.0.10", "10.1.0.9", 29)]
-    #[case("10.1.0.8/30", "10.1.0.10", "10.1.0.9", 30)]
-    #[case("10.1.0.8/31", "10.1.0.9", "10.1.0.8", 31)]
-    #[case("10.1.0.8/32", "10.1.0.8", "169.254.0.1", 32)]
-    #[case("0.0.0.0/0", "10.255.255.10", "10.255.255.1", 24)]
-    fn picks_addresses(#[case] prefix: Ipv4Prefix, #[case] host: Ipv4Addr, #[case] gateway: Ipv4Addr, #[case] len: u8) {
-        let stub = Stub::within(prefix);
-        assert_eq!((stub.host, stub.gateway, stub.prefix_len), (host, gateway, len));
-        assert!(prefix.contains(stub.host));
+    fn stub(host: &str, prefix_len: u8, gateway: &str) -> Stub {
+        let [host, gateway] = [host, gateway].map(|text| text.parse().unwrap());
+        Stub { host, gateway, prefix_len, gateway_mac: None }
     }
 
     #[test]
-    fn the_gateway_is_nobody_elses_address() {
-        let [a, b] = [Ipv4Addr::new(192, 0, 2, 254), Ipv4Addr::new(192, 0, 2, 253)];
-        assert_eq!(Uplink::in_slash_24(a, &[b]).gateway, Ipv4Addr::new(192, 0, 2, 252));
-        assert_eq!(Uplink::in_slash_24(b, &[]).gateway, a);
+    fn networks_never_hide_the_far_side() {
+        let uplink = |address, gateway| Uplink { address, prefix_len: 24, gateway };
+        let plan = Plan {
+            left: vec![
+                stub("10.0.0.10", 8, "10.0.0.1"),
+                stub("172.16.0.10", 24, "172.16.0.1"),
+                stub("172.17.0.10", 24, "172.18.0.1"),
+                stub("192.0.2.10", 24, "192.0.2.1"),
+            ],
+            right: vec![stub("10.2.0.10", 24, "10.2.0.1"), stub("198.51.100.20", 24, "198.51.100.1")],
+            dut: uplink(Ipv4Addr::new(192, 0, 2, 10), Ipv4Addr::new(192, 0, 2, 254)),
+            cisco: uplink(Ipv4Addr::new(198, 51, 100, 1), Ipv4Addr::new(198, 51, 100, 254)),
+            mtu: 1500,
+        };
+        let lens = |stubs: Vec<Stub>| -> Vec<_> { stubs.iter().map(|stub| stub.prefix_len).collect() };
+        assert_eq!(lens(plan.left_host()), [32, 24, 32]);
+        assert_eq!(lens(plan.right_host()), [24, 32]);
     }
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ike::naming::{MessageName, MessageNamer};
 use crate::lab::internet::{Event, Side};
+use crate::scenario;
 use crate::wire::Reader;
 use crate::wire::ipv4::{Ipv4Packet, checksum, protocol};
 use crate::wire::isakmp::Header;
@@ -78,6 +79,18 @@ pub struct Impairment {
     pub action: Action,
     /// To how many of them, from the first on; `None` for all.
     pub times: Option<u16>,
+}
+
+impl From<scenario::Impairment> for Impairment {
+    fn from(impairment: scenario::Impairment) -> Self {
+        use scenario::Impairment::{Delay, Drop, Duplicate};
+        let (message, times, action) = match impairment {
+            Drop(drop) => (drop.message, drop.times, Action::Drop),
+            Duplicate(duplicate) => (duplicate.message, duplicate.times, Action::Duplicate),
+            Delay(delay) => (delay.message, delay.times, Action::Delay(delay.by.0)),
+        };
+        Self { pattern: Pattern::Message(message), from: None, action, times: Some(times) }
+    }
 }
 
 impl FromStr for Pattern {
