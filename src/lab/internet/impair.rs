@@ -83,10 +83,12 @@ pub struct Impairment {
 
 impl From<scenario::Impairment> for Impairment {
     fn from(impairment: scenario::Impairment) -> Self {
-        use scenario::Impairment::{Delay, Drop, Duplicate};
+        use scenario::Impairment::{Corrupt, Delay, Drop, Duplicate, Reorder};
         let (message, times, action) = match impairment {
             Drop(drop) => (drop.message, drop.times, Action::Drop),
             Duplicate(duplicate) => (duplicate.message, duplicate.times, Action::Duplicate),
+            Reorder(reorder) => (reorder.message, reorder.times, Action::Reorder),
+            Corrupt(corrupt) => (corrupt.message, corrupt.times, Action::Corrupt),
             Delay(delay) => (delay.message, delay.times, Action::Delay(delay.by.0)),
         };
         Self { pattern: Pattern::Message(message), from: None, action, times: Some(times) }
