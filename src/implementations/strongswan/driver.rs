@@ -256,9 +256,9 @@ impl Charon {
         }
     }
 
-    /// The failure that charon has ended, if it has. A socket is closed a moment before the process is gone.
+    /// The failure that charon has ended, if it has. Its socket is gone a moment before itself, on a busy machine longer.
     async fn ended(&mut self) -> Option<Failure> {
-        let status = timeout(Duration::from_millis(200), self.process.wait()).await.ok()?;
+        let status = timeout(STOP_LIMIT, self.process.wait()).await.ok()?;
         self.log.until_closed().await;
         let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
         Some(exited(&status, &self.log))
