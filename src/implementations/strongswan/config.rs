@@ -230,12 +230,13 @@ pub(super) fn needs_of(proposal: &Phase2Proposal) -> Vec<(&'static str, &'static
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::scenario::tunnel::{Dpd, Identities, Phase1, Phase2, Protocol, Psk};
     use crate::scenario::units::{Kilobytes, Span};
 
-    fn tunnel() -> Tunnel {
+    /// A tunnel that uses every word there is.
+    pub(in crate::implementations::strongswan) fn tunnel() -> Tunnel {
         let first = TrafficPair::between("10.1.0.0/24".parse().unwrap(), "10.2.0.0/24".parse().unwrap());
         let web = TrafficPair { protocol: Some(Protocol(6)), remote_port: Some(80), ..first };
         Tunnel {

@@ -6,7 +6,8 @@
 //! - It always asks for UDP encapsulation: its source NAT-D payload is random, so IKE floats to port 4500 and the Cisco
 //!   believes charon to be behind a NAT that is not there.
 //! - It needs an address of its own within every local selector, on any interface, for the route it installs; without one
-//!   quick mode fails with "error installing route".
+//!   quick mode fails with "error installing route". A gateway has none in the /32 of a host behind it.
+//! - It cannot protect the Cisco's outer address itself: the route into the TUN device would catch its own ESP.
 //! - When it cannot open `/dev/net/tun`, charon 5.9.8 goes on without it and crashes; that is checked before the start.
 
 mod config;
@@ -19,7 +20,6 @@ pub mod vici;
 
 use std::path::Path;
 
-use crate::crypto::Cipher;
 use crate::implementations::host::output_of;
 use crate::implementations::{
     Availability, BoxFuture, CellContext, ConfigFiles, DataPath, Failure, Host, Implementation, Options, Running,
@@ -27,6 +27,7 @@ use crate::implementations::{
 };
 use crate::scenario::Tunnel;
 use crate::scenario::tunnel::NatTraversal;
+use crate::wire::ipv4::Ipv4Prefix;
 
 /// Where distributions put charon.
 const FOLDERS: &[&str] = &["/usr/lib/ipsec", "/usr/libexec/ipsec", "/usr/lib/strongswan", "/usr/libexec/strongswan"];
@@ -79,7 +80,7 @@ impl Implementation for Strongswan {
         }
     }
 
-    fn supports(&self, tunnel: &Tunnel, _: DataPath) -> Result<(), Unsupported> {
+    fn supports(&self, tunnel: &Tunnel, data_path: DataPath) -> Result<(), Unsupported> {
         let unsupported = |what: String, why: &str| {
             Err(Unsupported { implementation: self.name().to_owned(), what, why: why.to_owned() })
         };
@@ -87,12 +88,20 @@ impl Implementation for Strongswan {
             let why = "charon has no switch for it: it always announces NAT-T, and kernel-libipsec always uses it";
             return unsupported("phase 1 without NAT traversal".to_owned(), why);
         }
-        // Ciphers beyond those of a proposal's type are refused when the scenario is read.
-        let odd = tunnel.phase1.proposals.iter().find(|proposal| proposal.cipher == Cipher::Null);
-        match odd {
-            Some(proposal) => unsupported(proposal.to_string(), "IKE must encrypt"),
-            None => Ok(()),
+        if data_path == DataPath::Kernel {
+            return Ok(());
         }
+        let our_host = Ipv4Prefix::host(tunnel.local);
+        if let Some(pair) = tunnel.traffic.iter().find(|pair| pair.local.length() == 32 && pair.local != our_host) {
+            let why = "kernel-libipsec needs an address of charon's own within the local selector";
+            return unsupported(format!("a tunnel for the single host {}", pair.local.network()), why);
+        }
+        let cisco = Ipv4Prefix::host(tunnel.remote);
+        if tunnel.traffic.iter().any(|pair| pair.remote == cisco) {
+            let why = "kernel-libipsec's route would lead its own ESP into the tunnel";
+            return unsupported("a tunnel to the Cisco's outer address".to_owned(), why);
+        }
+        Ok(())
     }
 
     fn configure(&self, tunnel: &Tunnel, options: &Options) -> ConfigFiles {
@@ -114,4 +123,32 @@ fn absent_plugin(charon: &Path, data_path: DataPath) -> Option<(&'static str, &'
     let installed = |plugin: &str| folder.join(format!("libstrongswan-{plugin}.so")).is_file();
     let needed = config::plugins(data_path);
     PACKAGES.iter().copied().find(|(plugin, _)| needed.contains(plugin) && !installed(plugin))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::scenario::tunnel::TrafficPair;
+
+    #[rstest]
+    #[case("10.1.0.0/24", "10.2.0.0/24", Ok(()))]
+    #[case("10.1.0.0/24", "0.0.0.0/0", Ok(()))]
+    #[case("192.0.2.10/32", "10.2.0.5/32", Ok(()))]
+    #[case("10.1.0.5/32", "10.2.0.0/24", Err("a tunnel for the single host 10.1.0.5"))]
+    #[case("10.1.0.0/24", "198.51.100.1/32", Err("a tunnel to the Cisco's outer address"))]
+    fn selectors_that_the_tun_data_path_cannot_have(
+        #[case] local: &str,
+        #[case] remote: &str,
+        #[case] expected: Result<(), &str>,
+    ) {
+        let mut tunnel = config::tests::tunnel();
+        tunnel.traffic = vec![TrafficPair::between(local.parse().unwrap(), remote.parse().unwrap())];
+        let outcome = Strongswan.supports(&tunnel, DataPath::Tun);
+        assert_eq!(outcome.map_err(|unsupported| unsupported.what), expected.map_err(str::to_owned));
+        assert_eq!(Strongswan.supports(&tunnel, DataPath::Kernel), Ok(()));
+        tunnel.nat_traversal = NatTraversal::Off;
+        assert!(Strongswan.supports(&tunnel, DataPath::Kernel).is_err());
+    }
 }
