@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::crypto::{Cipher, Hash};
 use crate::ike;
+use crate::ios::config::{RunningConfig, Span};
 use crate::wire::isakmp::IdPayload;
 
 /// One thing that happened in the router.
@@ -29,6 +30,9 @@ pub enum RouterEvent {
         /// What was asked for.
         request: SaRequest,
     },
+    /// A phase 2 proposal was refused, told with the configuration lines that disagree. Logs are rendered from the engine's
+    /// own events; this one is for diagnosis.
+    ProposalRefused(ProposalRefused),
     /// A packet came in clear that a crypto map wants protected.
     PacketNotIpsec {
         /// The interface it came on.
@@ -182,6 +186,48 @@ pub struct SaRequest {
     pub seconds: u32,
     /// Lifetime in kilobytes; 0 when switched off.
     pub kilobytes: u32,
+}
+
+/// A phase 2 proposal that no crypto map entry took.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProposalRefused {
+    /// Our address.
+    pub local: Ipv4Addr,
+    /// The peer's address and port.
+    pub remote: SocketAddrV4,
+    /// The crypto map entry that refused it, as in `CMAP, 10`; `None` when none serves the peer.
+    pub entry: Option<String>,
+    /// What the peer wants protected behind us.
+    pub local_proxy: IdPayload,
+    /// What the peer wants protected behind it.
+    pub remote_proxy: IdPayload,
+    /// The transforms offered, one per protocol.
+    pub transforms: Vec<ike::event::OfferedTransform>,
+    /// Why.
+    pub refusal: ike::event::QuickRefusal,
+    /// The lines of the configuration that the refusal rests on.
+    pub lines: Vec<ConfigLine>,
+}
+
+/// A line of the configuration, as it was written.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ConfigLine {
+    /// The name of the text it stands in.
+    pub source: String,
+    /// Its number, from 1.
+    pub number: usize,
+    /// The line without its indentation.
+    pub text: String,
+}
+
+impl ConfigLine {
+    /// The line a span begins on; `None` for a default, which no line set.
+    pub fn at(config: &RunningConfig, span: Span) -> Option<Self> {
+        let (source, range) = config.place(span)?;
+        let (number, _) = source.line_column(range.start);
+        let text = source.text.lines().nth(number - 1)?.trim().to_owned();
+        Some(Self { source: source.path.display().to_string(), number, text })
+    }
 }
 
 /// The state of an interface.

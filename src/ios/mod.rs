@@ -4,6 +4,7 @@ pub mod acl;
 pub mod config;
 pub mod console;
 pub mod event;
+pub mod policy;
 pub mod release;
 pub mod releases;
 pub mod router;

@@ -134,11 +134,15 @@ impl AccessList {
     /// What the list, as a crypto map's `match address`, says to a peer's proposal.
     ///
     /// The exact mirror and anything inside a permit entry are accepted, wider and foreign proposals are not
-    /// \[S: facts 5.2\]; a deny entry that the proposal touches first refuses it. \[R\]
+    /// \[S: facts 5.2\]; a deny entry that the proposal touches first refuses it \[R\], but not the exact mirror: an
+    /// initiator proposes its permit entry itself, whatever it denies before \[I\].
     pub fn cover(&self, pair: &ProxyPair) -> Cover<'_> {
+        let exact = |ace: &&Ace| ace.action == Action::Permit && ace.proxies().as_ref() == Ok(pair);
+        if let Some(ace) = self.entries().find(exact) {
+            return Cover::Exact(ace);
+        }
         for ace in self.entries() {
             match ace.action {
-                Action::Permit if ace.proxies().as_ref() == Ok(pair) => return Cover::Exact(ace),
                 Action::Permit if ace.contains(pair) => return Cover::Inside(ace),
                 Action::Deny if ace.overlaps(pair) => return Cover::Denied(ace),
                 _ => {}

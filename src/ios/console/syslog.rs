@@ -13,7 +13,7 @@ impl Console {
     /// Renders an event of the router that is none of IKE.
     pub(super) fn router(&self, scribe: &mut Scribe, event: &RouterEvent) {
         match event {
-            RouterEvent::Ike(_) | RouterEvent::PacketDropped { .. } => {}
+            RouterEvent::Ike(_) | RouterEvent::PacketDropped { .. } | RouterEvent::ProposalRefused(_) => {}
             RouterEvent::SaRequest(request) => ipsec::sa_request(scribe, request),
             RouterEvent::RequestTimerFired { request, count } => ipsec::request_timer(scribe, request, *count),
             RouterEvent::RequestAbandoned { request } => {

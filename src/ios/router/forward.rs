@@ -1,6 +1,7 @@
 //! The way of a packet through the router.
 
 use super::Router;
+use super::crypto::{ISAKMP_PORT, NAT_PORT};
 use super::filter::packet_key;
 use super::interface::PortId;
 use super::nat::Outbound;
@@ -9,7 +10,7 @@ use crate::ios::acl::Action;
 use crate::ios::config::NatSide;
 use crate::ios::event::DropReason;
 use crate::wire::icmp::unreachable;
-use crate::wire::ipv4::Ipv4Packet;
+use crate::wire::ipv4::{Ipv4Packet, protocol};
 
 impl Router {
     /// A packet came by `id`.
@@ -43,7 +44,19 @@ impl Router {
 
     /// A packet that the input access list let pass.
     fn accept(&mut self, id: PortId, packet: Ipv4Packet) {
-        self.translate_and_route(id, packet);
+        if !self.is_vpn(&packet) && self.should_be_protected(id, &packet) {
+            self.refuse_unprotected(id, &packet);
+        } else {
+            self.translate_and_route(id, packet);
+        }
+    }
+
+    /// IKE, ESP and AH to the router are never expected inside ESP.
+    fn is_vpn(&self, packet: &Ipv4Packet) -> bool {
+        let key = packet_key(packet);
+        let ike = packet.protocol == protocol::UDP && matches!(key.destination_port, Some(ISAKMP_PORT | NAT_PORT));
+        let ipsec = matches!(packet.protocol, protocol::ESP | protocol::AH);
+        (ike || ipsec) && self.port_with(packet.destination).is_some()
     }
 
     /// A packet in clear: as it came, or decrypted.
@@ -89,6 +102,7 @@ impl Router {
 
     /// Sends a packet that came by `id` and was `original` before translation.
     fn transmit(&mut self, id: PortId, hop: Hop, packet: Ipv4Packet, original: &Ipv4Packet) {
+        let Some(packet) = self.protect(Some(id), hop.port, packet, original) else { return };
         if !self.output_permits(hop.port, &packet) {
             self.drop_packet(Some(id), &packet, DropReason::AccessList);
             self.send_unreachable(Some(id), original, unreachable::ADMINISTRATIVELY_PROHIBITED, 0);
@@ -105,10 +119,26 @@ impl Router {
 
     /// Sends a packet of the router's own: output access lists do not apply to it. \[R\]
     pub(super) fn transmit_own(&mut self, hop: Hop, packet: Ipv4Packet) {
+        let original = packet.clone();
+        if let Some(packet) = self.protect(None, hop.port, packet, &original) {
+            self.send_fragments(hop, &packet);
+        }
+    }
+
+    /// Sends ESP, made of a packet that came by `from`, by the route to the peer. The output access list sees ESP. \[R\]
+    pub(super) fn transmit_protected(&mut self, from: Option<PortId>, packet: Ipv4Packet) {
+        let Some(hop) = self.routes.lookup(packet.destination) else {
+            self.drop_packet(from, &packet, DropReason::NoRoute);
+            return;
+        };
+        if !self.output_permits(hop.port, &packet) {
+            self.drop_packet(from, &packet, DropReason::AccessList);
+            return;
+        }
         self.send_fragments(hop, &packet);
     }
 
-    fn send_fragments(&mut self, hop: Hop, packet: &Ipv4Packet) {
+    pub(super) fn send_fragments(&mut self, hop: Hop, packet: &Ipv4Packet) {
         for fragment in packet.fragment(self.port(hop.port).mtu) {
             self.send_to(hop, fragment.to_bytes());
         }

@@ -50,6 +50,7 @@ pub(super) struct Port {
     pub access_group_in: Option<String>,
     pub access_group_out: Option<String>,
     pub nat: Option<NatSide>,
+    pub crypto_map: Option<String>,
     pub counters: InterfaceCounters,
 }
 
@@ -133,6 +134,7 @@ pub(super) fn ports(config: &RunningConfig, chassis: u8, before: &[Port]) -> Vec
             access_group_in: interface.access_group_in.as_ref().map(|group| group.value.clone()),
             access_group_out: interface.access_group_out.as_ref().map(|group| group.value.clone()),
             nat: interface.nat.as_ref().map(|side| side.value),
+            crypto_map: interface.crypto_map.as_ref().map(|map| map.value.clone()),
             counters: old.map(|port| port.counters).unwrap_or_default(),
         }
     };

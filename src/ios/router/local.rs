@@ -2,10 +2,12 @@
 
 use std::net::Ipv4Addr;
 
-use super::Router;
+use super::crypto::{ISAKMP_PORT, NAT_PORT};
 use super::interface::PortId;
 use super::route::Hop;
+use super::{OWN_TTL, Router};
 use crate::ios::event::DropReason;
+use crate::wire::Spi;
 use crate::wire::icmp::{IcmpMessage, unreachable};
 use crate::wire::ipv4::{Ipv4Packet, checksum, protocol};
 use crate::wire::udp::UdpDatagram;
@@ -13,15 +15,14 @@ use crate::wire::udp::UdpDatagram;
 /// Code of an unreachable for a protocol nobody speaks (RFC 792).
 const PROTOCOL_UNREACHABLE: u8 = 2;
 
-/// Time to live of the router's own packets. \[S: real-cisco-on-the-wire 2\]
-const OWN_TTL: u8 = 255;
-
 impl Router {
     /// Takes a whole packet to one of the router's addresses, or to everybody on the link.
     pub(super) fn receive_own(&mut self, port: PortId, packet: &Ipv4Packet) {
         match packet.protocol {
             protocol::ICMP => self.receive_icmp(port, packet),
             protocol::UDP => self.receive_udp(port, packet),
+            protocol::ESP => self.receive_esp(port, packet, &packet.payload, None),
+            protocol::AH => self.receive_ah(port, packet),
             protocol::TCP => self.refuse_tcp(port, packet),
             _ => self.send_unreachable(Some(port), packet, PROTOCOL_UNREACHABLE, 0),
         }
@@ -35,13 +36,30 @@ impl Router {
                 let source = asked.or_else(|| self.port(port).address_towards(packet.source));
                 self.send_own(protocol::ICMP, source, packet.source, packet.tos, answer.to_bytes());
             }
+            Ok(IcmpMessage::Unreachable { code: unreachable::FRAGMENTATION_NEEDED, mtu, original }) => {
+                self.path_is_narrower(mtu.into(), &original);
+            }
             Ok(_) => {}
             Err(_) => self.drop_packet(Some(port), packet, DropReason::Malformed),
         }
     }
 
+    /// AH is not negotiated here, so its SPI, behind next header, length and two reserved octets, is never known.
+    fn receive_ah(&mut self, port: PortId, packet: &Ipv4Packet) {
+        match packet.payload.get(4..8) {
+            Some(&[a, b, c, d]) => {
+                self.unknown_spi(port, packet, Spi(u32::from_be_bytes([a, b, c, d])), protocol::AH);
+            }
+            _ => self.drop_packet(Some(port), packet, DropReason::Malformed),
+        }
+    }
+
     fn receive_udp(&mut self, port: PortId, packet: &Ipv4Packet) {
         match UdpDatagram::parse(&packet.payload, packet.source, packet.destination) {
+            Ok(datagram) if self.ike_runs() && is_ike(datagram.destination_port) => {
+                self.receive_ike(port, packet, &datagram);
+            }
+            // To IKE that does not run too. [R: facts 6.3]
             Ok(_) => self.send_unreachable(Some(port), packet, unreachable::PORT, 0),
             Err(_) => self.drop_packet(Some(port), packet, DropReason::Malformed),
         }
@@ -97,4 +115,8 @@ impl Router {
             None => self.drop_packet(None, &packet, DropReason::NoRoute),
         }
     }
+}
+
+fn is_ike(port: u16) -> bool {
+    port == ISAKMP_PORT || port == NAT_PORT
 }

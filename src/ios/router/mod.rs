@@ -17,9 +17,11 @@
 //! What was decrypted is not shown to the input access list a second time, as since 12.3(8)T. \[R\]
 
 mod arp;
+mod crypto;
 mod filter;
 mod forward;
 mod icmp;
+mod ike;
 mod interface;
 mod local;
 mod nat;
@@ -31,22 +33,29 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use pnet::ipnetwork::Ipv4Network;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::Release;
-use super::config::{InterfaceName, RunningConfig};
+use super::config::{InterfaceName, Reading, RunningConfig};
 use super::event::{DropReason, RouterEvent};
+use super::policy::{EntryName, entry, proxy_pair};
+use crate::diag::Source;
+use crate::esp::Sad;
+use crate::ike::{Engine, KeyRecord};
 use crate::time::Instant;
 use crate::wire::ethernet::MacAddress;
 use crate::wire::ipv4::Ipv4Packet;
 use arp::ArpCache;
+use crypto::Requests;
 use icmp::UnreachableLimit;
 use interface::{Port, PortId};
 use nat::NatTable;
 use reassembly::Reassembler;
 use route::RoutingTable;
 
+pub use crypto::{FlowCounters, ProtectedFlow, Tunnel};
 pub use interface::InterfaceCounters;
 pub use nat::Translation;
 pub use route::{Route, RouteSource};
@@ -84,7 +93,12 @@ pub enum Output {
     },
     /// Something happened that somebody may want to read.
     Event(RouterEvent),
+    /// Keys that decrypt what crosses the wire.
+    Keys(KeyRecord),
 }
+
+/// Time to live of the router's own packets, ESP included. [S: real-cisco-on-the-wire 2]
+const OWN_TTL: u8 = 255;
 
 /// A simulated IOS router.
 ///
@@ -99,6 +113,14 @@ pub struct Router {
     arp: ArpCache,
     reassembler: Reassembler,
     nat: NatTable,
+    engine: Engine,
+    sad: Sad,
+    tunnels: Vec<Tunnel>,
+    flows: Vec<ProtectedFlow>,
+    requests: Requests,
+    last_request: u64,
+    current_peers: BTreeMap<EntryName, Ipv4Addr>,
+    rng: StdRng,
     identification: u16,
     unreachables: UnreachableLimit,
     drops: BTreeMap<DropReason, u64>,
@@ -110,6 +132,12 @@ impl Router {
     /// MAC addresses, so give routers that share a link different ones.
     pub fn new(config: RunningConfig, release: Release, seed: u64) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
+        // IOS counts its own packets up from a small number. [S: real-cisco-on-the-wire 2]
+        let identification = rng.random_range(1..200);
+        let mut personality = release.personality();
+        if !config.ipsec.nat_transparency.value {
+            personality.nat_traversal.clear();
+        }
         let mut router = Self {
             config,
             release,
@@ -120,13 +148,24 @@ impl Router {
             arp: ArpCache::default(),
             reassembler: Reassembler::default(),
             nat: NatTable::default(),
-            // IOS counts its own packets up from a small number. [S: real-cisco-on-the-wire 2]
-            identification: rng.random_range(1..200),
+            engine: Engine::new(personality, StdRng::from_rng(&mut rng)),
+            sad: Sad::new(),
+            tunnels: Vec::new(),
+            flows: Vec::new(),
+            requests: Requests::default(),
+            last_request: 0,
+            current_peers: BTreeMap::new(),
+            rng,
+            identification,
             unreachables: UnreachableLimit::default(),
             drops: BTreeMap::new(),
             outputs: VecDeque::new(),
         };
         router.reconfigure();
+        router.tell(RouterEvent::Restarted);
+        if router.ike_runs() {
+            router.tell(RouterEvent::IsakmpSwitched { on: true });
+        }
         router
     }
 
@@ -147,7 +186,13 @@ impl Router {
 
     /// When [`Input::Timeout`] is wanted, unless something else is handled before.
     pub fn next_timeout(&self) -> Option<Instant> {
-        [self.arp.next_timeout(), self.reassembler.next_timeout()].into_iter().flatten().min()
+        let timeouts = [
+            self.arp.next_timeout(),
+            self.reassembler.next_timeout(),
+            self.engine.next_timeout(),
+            self.requests.next_timeout(),
+        ];
+        timeouts.into_iter().flatten().min()
     }
 
     /// What it has been told.
@@ -186,14 +231,50 @@ impl Router {
         self.arp.iter().map(move |(id, address, mac, learned)| (&self.port(id).name, address, mac, age(learned)))
     }
 
+    /// Changes the configuration as `configure terminal`, these lines and `end` would, and tells of every line what became
+    /// of it. Poll afterwards, as after [`Router::handle`].
+    pub fn configure(&mut self, now: Instant, lines: &Source) -> Reading {
+        self.now = self.now.max(now);
+        let ran = self.ike_runs();
+        let reading = self.config.apply(lines);
+        self.reconfigure();
+        if self.ike_runs() != ran {
+            self.tell(RouterEvent::IsakmpSwitched { on: !ran });
+        }
+        self.forsake_unmapped();
+        self.tell(RouterEvent::Configured { from: "console".to_owned() });
+        reading
+    }
+
     /// Makes everything anew that is derived from the configuration.
     fn reconfigure(&mut self) {
-        self.ports = interface::ports(&self.config, self.chassis, &self.ports);
+        let ports = interface::ports(&self.config, self.chassis, &self.ports);
+        let before = std::mem::replace(&mut self.ports, ports);
+        if before.iter().zip(&self.ports).any(|(old, new)| old.name != new.name) {
+            self.arp = ArpCache::default();
+        }
+        for old in before {
+            let changed = |port: &Port| port.name == old.name && port.state() != old.state();
+            if let Some(at) = self.ports.iter().position(changed) {
+                self.interface_changed(PortId(at));
+            }
+        }
         self.reroute();
     }
 
     fn reroute(&mut self) {
-        self.routes = RoutingTable::new(&self.ports, &self.config.routes, &[]);
+        self.routes = RoutingTable::new(&self.ports, &self.config.routes, &self.reverse_routes());
+    }
+
+    /// `reverse-route`: while a pair is up, its remote network is reached by way of the peer. \[R: facts 5.2\]
+    fn reverse_routes(&self) -> Vec<(Ipv4Network, Ipv4Addr)> {
+        let routes = self.tunnels.iter().filter_map(|tunnel| {
+            let settings = entry(&self.config, &tunnel.entry)?.settings;
+            let reverse = settings.reverse_route.as_ref()?;
+            let network = proxy_pair(&tunnel.pair.selectors)?.remote;
+            Some((network, reverse.remote_peer.unwrap_or(tunnel.pair.remote)))
+        });
+        routes.collect()
     }
 
     fn set_carrier(&mut self, interface: &InterfaceName, up: bool) {
@@ -210,24 +291,30 @@ impl Router {
         self.arp.clear(id);
         let port = self.port(id);
         let event = RouterEvent::InterfaceChanged { interface: port.name.to_string(), state: port.state() };
+        self.tell(event);
+    }
+
+    fn tell(&mut self, event: RouterEvent) {
         self.outputs.push_back(Output::Event(event));
     }
 
     /// Counts a packet that goes no further, and says so.
     fn drop_packet(&mut self, port: Option<PortId>, packet: &Ipv4Packet, reason: DropReason) {
         *self.drops.entry(reason).or_default() += 1;
-        self.outputs.push_back(Output::Event(RouterEvent::PacketDropped {
+        self.tell(RouterEvent::PacketDropped {
             interface: port.map(|id| self.port(id).name.to_string()),
             source: packet.source,
             destination: packet.destination,
             protocol: packet.protocol,
             reason,
-        }));
+        });
     }
 
     fn handle_timeout(&mut self) {
         self.neighbours_due();
         self.reassembler.handle_timeout(self.now);
+        self.requests_due();
+        self.ike(crate::ike::Input::Timeout);
     }
 
     fn port(&self, id: PortId) -> &Port {

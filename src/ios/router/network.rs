@@ -8,7 +8,9 @@ use pnet::ipnetwork::Ipv4Network;
 
 use super::reassembly::Reassembler;
 use super::{Input, Output, Router};
-use crate::ios::config::InterfaceName;
+use crate::diag::Source;
+use crate::ike::KeyRecord;
+use crate::ios::config::{InterfaceName, Reading};
 use crate::ios::event::RouterEvent;
 use crate::time::Instant;
 use crate::wire::ethernet::{ArpPacket, Frame, MacAddress, ethertype};
@@ -30,7 +32,7 @@ pub enum End {
 pub struct Host {
     mac: MacAddress,
     pub address: Ipv4Network,
-    gateway: Ipv4Addr,
+    pub gateway: Ipv4Addr,
     neighbours: BTreeMap<Ipv4Addr, MacAddress>,
     waiting: Vec<(Ipv4Addr, Ipv4Packet)>,
     reassembler: Reassembler,
@@ -57,6 +59,7 @@ pub struct Network {
     pub wires: Vec<Wire>,
     in_flight: VecDeque<(Instant, End, Vec<u8>)>,
     pub events: Vec<(Instant, usize, RouterEvent)>,
+    pub keys: Vec<(usize, KeyRecord)>,
 }
 
 impl Network {
@@ -95,6 +98,13 @@ impl Network {
     pub fn input(&mut self, router: usize, input: Input<'_>) {
         self.routers[router].handle(self.now, input);
         self.drain(router);
+    }
+
+    /// Types configuration lines at a router.
+    pub fn configure(&mut self, router: usize, lines: &Source) -> Reading {
+        let reading = self.routers[router].configure(self.now, lines);
+        self.drain(router);
+        reading
     }
 
     /// A host sends a packet, in fragments when it is larger than 1500 octets.
@@ -192,6 +202,14 @@ impl Network {
         }
     }
 
+    /// A packet in a frame to an interface of a router.
+    pub fn frame_to(&self, router: usize, interface: &str, packet: &Ipv4Packet) -> Vec<u8> {
+        let name = InterfaceName::parse(interface).unwrap();
+        let port = self.routers[router].ports.iter().find(|port| port.name == name).unwrap();
+        let (source, payload) = (MacAddress([2, 9, 9, 9, 9, 9]), packet.to_bytes());
+        Frame { destination: port.mac, source, ethertype: ethertype::IPV4, payload: &payload }.to_bytes()
+    }
+
     /// The IPv4 packets seen on a wire.
     pub fn packets(&self, wire: usize) -> Vec<Ipv4Packet> {
         let frames = self.wires[wire].seen.iter().filter_map(|(_, octets)| {
@@ -212,6 +230,7 @@ impl Network {
             match output {
                 Output::Frame { interface, octets } => self.put(&End::Router(router, interface), octets),
                 Output::Event(event) => self.events.push((self.now, router, event)),
+                Output::Keys(keys) => self.keys.push((router, keys)),
             }
         }
     }

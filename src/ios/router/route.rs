@@ -177,6 +177,7 @@ mod tests {
             access_group_in: None,
             access_group_out: None,
             nat: None,
+            crypto_map: None,
             counters: InterfaceCounters::default(),
         }
     }

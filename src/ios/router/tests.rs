@@ -33,9 +33,13 @@ pub(super) fn config(interfaces: &[(&str, &str)], routes: &[(&str, &str)]) -> Ru
 
 /// left host -- R1 -- R2 -- right host; wires 0, 1 and 2.
 pub(super) fn two_routers(first: RunningConfig, second: RunningConfig) -> Network {
+    two_routers_of(Release::V15, first, second)
+}
+
+pub(super) fn two_routers_of(release: Release, first: RunningConfig, second: RunningConfig) -> Network {
     let mut network = Network::default();
-    let r1 = network.router(Router::new(first, Release::V15, 1));
-    let r2 = network.router(Router::new(second, Release::V15, 2));
+    let r1 = network.router(Router::new(first, release, 1));
+    let r2 = network.router(Router::new(second, release, 2));
     let left = network.host("10.1.0.10/24", "10.1.0.1");
     let right = network.host("10.2.0.10/24", "10.2.0.1");
     network.wire(&[End::Host(left), End::Router(r1, name("Gi0/1"))]);
