@@ -329,7 +329,7 @@ impl Personality {
                 scale: 1.0,
             },
             ageing: Ageing {
-                node: Duration::from_secs(30),
+                node: Duration::from_secs(120),
                 sa: Duration::from_secs(10),
                 half_open: Duration::from_secs(60),
             },

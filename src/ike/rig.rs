@@ -118,7 +118,7 @@ pub(crate) struct Network {
     pub port_shift: u16,
 }
 
-/// A datagram that crossed the wire.
+/// A datagram that crossed the wire, as it looks on the responder's side of the NAT.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Crossed {
     pub at: Instant,
@@ -145,6 +145,7 @@ pub(crate) struct Pair {
     pub network: Network,
     pub wire: Vec<Crossed>,
     flights: VecDeque<Flight>,
+    lose: Option<usize>,
     rng: StdRng,
 }
 
@@ -213,6 +214,7 @@ impl Pair {
             network: Network::default(),
             wire: Vec::new(),
             flights: VecDeque::new(),
+            lose: None,
             rng: StdRng::seed_from_u64(seed),
         }
     }
@@ -280,6 +282,17 @@ impl Pair {
         self.now = end;
     }
 
+    /// The `index`th datagram alone is lost.
+    pub fn lose(&mut self, index: usize) {
+        self.lose = Some(index);
+    }
+
+    /// A loses its memory.
+    pub fn restart_a(&mut self, seed: u64) {
+        self.a.engine = Engine::new(self.a.engine.personality().clone(), StdRng::seed_from_u64(seed));
+        self.a.pairs.clear();
+    }
+
     /// A datagram out of nowhere reaches B (or A).
     pub fn inject(&mut self, to_b: bool, local: SocketAddrV4, remote: SocketAddrV4, octets: Vec<u8>) {
         self.input(!to_b, Input::Datagram { local, remote, octets });
@@ -317,8 +330,9 @@ impl Pair {
 
     fn carry(&mut self, from_a: bool, local: SocketAddrV4, remote: SocketAddrV4, octets: Vec<u8>) {
         let (from, to) = self.translate(from_a, local, remote);
-        let lost = self.rng.random_bool(self.network.loss);
-        self.wire.push(Crossed { at: self.now, from, to, octets: octets.clone(), lost });
+        let lost = self.rng.random_bool(self.network.loss) || self.lose == Some(self.wire.len());
+        let seen = if from_a { to } else { remote };
+        self.wire.push(Crossed { at: self.now, from, to: seen, octets: octets.clone(), lost });
         if lost {
             return;
         }

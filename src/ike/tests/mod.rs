@@ -2,3 +2,6 @@
 
 mod happy;
 mod hostile;
+mod lifecycle;
+mod network;
+mod refusals;

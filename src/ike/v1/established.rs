@@ -308,6 +308,7 @@ impl Established {
                     }
                     Wait::Confirmation(wait) => {
                         cx.remove_pair(wait.inbound, PairEnd::Unconfirmed, Some(sa.reference()));
+                        self.session.delete_esp(sa, cx, &[wait.inbound]);
                     }
                     Wait::Nothing => {}
                 }

@@ -154,7 +154,7 @@ impl ExpectKe {
         let id = own_identity(sa, cx, nat);
         let hash = secrets.hash(sa, Role::Initiator, &id);
         let mut bodies = vec![Body::Id(id.clone()), Body::Hash(hash.to_vec())];
-        if cx.shared.personality.initial_contact && !cx.shared.registry.others(sa.serial) {
+        if cx.shared.personality.initial_contact && first_contact(sa, cx) {
             sa.tell(cx, EventKind::InitialContactSent);
             bodies.push(Body::Notify(NotifyPayload {
                 doi: 1,
@@ -174,6 +174,13 @@ impl ExpectKe {
         let padding = cx.shared.personality.padding;
         Envelope::main(sa.id).seal(bodies, &secrets.encryption, &secrets.first_iv, padding)
     }
+}
+
+/// Whether we hold nothing else with the peer, neither ISAKMP SA nor IPsec SA (RFC 2407 4.6.3.3).
+fn first_contact(sa: &Association, cx: &Context<'_>) -> bool {
+    let (local, remote) = (*sa.local.ip(), *sa.remote.ip());
+    let pairs = cx.shared.pairs.pick(|pair| (pair.sa.local, pair.sa.remote) == (local, remote));
+    pairs.is_empty() && !cx.shared.registry.others(sa.serial)
 }
 
 impl ExpectAuth {
