@@ -2,5 +2,6 @@
 
 pub mod capture;
 pub mod decode;
+pub mod frames;
 pub mod log;
 pub mod transcript;

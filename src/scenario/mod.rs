@@ -74,6 +74,15 @@ pub struct Scenario {
     pub fixed: Option<Arc<Scenario>>,
 }
 
+impl Scenario {
+    /// Where in the scenario's file the value at a path of keys stands, or else the nearest key above it.
+    pub fn place(&self, path: &[&str]) -> Option<std::ops::Range<usize>> {
+        let tree = node::parse(&self.source).ok()?;
+        let keys: Vec<node::Key<'_>> = path.iter().map(|name| node::Key::Name(name)).collect();
+        Some(tree.place(&keys))
+    }
+}
+
 /// The router of a scenario.
 #[derive(Clone, Debug)]
 pub struct Router {

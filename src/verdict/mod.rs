@@ -1,1 +1,146 @@
-//! Expectations against evidence, and the diagnosis when they disagree.
+//! Expectations against evidence, and what is wrong with a pair of configurations.
+//!
+//! [`judge`] and [`diagnose`] are pure functions of an event log and the scenario it is of: a verdict can be made again
+//! from the file alone, and no two runs over the same log differ. A check never looks at one witness where there are
+//! three: what the router believes, what the implementation believes and what crossed the wire must agree.
+
+mod diagnose;
+mod facts;
+mod invariants;
+mod phase1;
+mod phase2;
+mod said;
+mod steps;
+mod traffic;
+
+use std::collections::BTreeSet;
+
+pub use diagnose::{ConfigMark, Finding};
+
+use crate::diag::{Diagnostic, Severity};
+use crate::evidence::log::EventLog;
+use crate::scenario::{Cell, Diagnosis, Scenario};
+use facts::Facts;
+
+/// Where a cell's evidence lies, by the file names of its folder.
+pub mod artifact {
+    /// Everything that happened, in one order.
+    pub const EVENTS: &str = "events.jsonl";
+    /// The negotiation as text.
+    pub const TRANSCRIPT: &str = "transcript.txt";
+    /// Every frame of the internet's links.
+    pub const CAPTURE: &str = "capture.pcapng";
+    /// The router's console.
+    pub const CISCO_LOG: &str = "cisco.log";
+    /// What the implementation wrote.
+    pub const DUT_LOG: &str = "dut.log";
+}
+
+/// Whether a cell went as its scenario expects.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    /// In one word.
+    pub result: Outcome,
+    /// What was not as expected, in the order it was looked at.
+    pub failures: Vec<Failure>,
+    /// What is wrong with the configurations.
+    pub findings: Vec<Finding>,
+}
+
+/// A verdict in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Outcome {
+    /// All was as expected.
+    Pass,
+    /// Something was not.
+    Fail,
+    /// The harness itself failed, so the cell cannot be judged.
+    Error,
+}
+
+/// Something that was not as expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What was looked at: `phase 2, the router`.
+    pub what: String,
+    /// What the scenario expects of it.
+    pub expected: String,
+    /// What the evidence says.
+    pub found: String,
+    /// The file of the cell's folder to look into.
+    pub place: &'static str,
+}
+
+impl Failure {
+    fn new(
+        what: impl Into<String>,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+        place: &'static str,
+    ) -> Self {
+        Self { what: what.into(), expected: expected.into(), found: found.into(), place }
+    }
+}
+
+/// Judges a cell by its log.
+pub fn judge(cell: &Cell, log: &EventLog) -> Verdict {
+    let facts = Facts::new(log);
+    let scenario = &*cell.scenario;
+    let findings = diagnose::findings(scenario, &facts);
+    let broken = invariants::harness(&facts);
+    if !broken.is_empty() {
+        return Verdict { result: Outcome::Error, failures: broken, findings };
+    }
+    let mut failures = Vec::new();
+    let (expect, end) = (&scenario.expect, facts.end());
+    invariants::both_ran(scenario, &facts, &mut failures);
+    phase1::judge(expect.phase1, end, true, &mut failures);
+    phase2::judge(&expect.phase2, scenario, end, true, &mut failures);
+    phase1::algorithms(expect.algorithms.phase1, end, &mut failures);
+    phase2::algorithms(expect.algorithms.phase2, end, &mut failures);
+    steps::judge(scenario, &facts, &mut failures);
+    traffic::plaintext(scenario, facts.whole(), &mut failures);
+    traffic::esp(scenario, facts.whole(), &mut failures);
+    said::cisco(&expect.cisco, facts.whole(), "", &mut failures);
+    said::dut(expect.dut.log.get(&cell.implementation), facts.whole(), &mut failures);
+    invariants::no_panic(facts.whole(), &mut failures);
+    diagnosis(&expect.diagnosis, &findings, &mut failures);
+    let result = if failures.is_empty() { Outcome::Pass } else { Outcome::Fail };
+    Verdict { result, failures, findings }
+}
+
+/// What is wrong with the two configurations, by the evidence of a run; empty when nothing is.
+pub fn diagnose(scenario: &Scenario, log: &EventLog) -> Vec<Finding> {
+    diagnose::findings(scenario, &Facts::new(log))
+}
+
+fn diagnosis(expected: &[Diagnosis], findings: &[Finding], failures: &mut Vec<Failure>) {
+    let expected: BTreeSet<Diagnosis> = expected.iter().copied().collect();
+    let found: BTreeSet<Diagnosis> = findings.iter().map(|finding| finding.code).collect();
+    if expected != found {
+        let words = |codes: &BTreeSet<Diagnosis>| match codes.is_empty() {
+            true => "none".to_owned(),
+            false => codes.iter().map(|code| code.word()).collect::<Vec<_>>().join(", "),
+        };
+        failures.push(Failure::new("diagnosis", words(&expected), words(&found), artifact::TRANSCRIPT));
+    }
+}
+
+impl Finding {
+    /// The finding as diagnostics, one for each line that disagrees; the message stands on the first.
+    pub fn diagnostics(&self) -> Vec<Diagnostic> {
+        let title = |index: usize| match index {
+            0 => format!("{} ({})", self.message, self.code),
+            _ => format!("{}, the other side", self.code),
+        };
+        if self.lines.is_empty() {
+            return vec![Diagnostic::plain(title(0)).with_severity(Severity::Warning)];
+        }
+        let lines = self.lines.iter().enumerate().map(|(index, line)| {
+            let severity = if index == 0 { Severity::Warning } else { Severity::Note };
+            Diagnostic::error(&line.source, line.range.clone(), title(index), line.label.as_str())
+                .with_severity(severity)
+        });
+        lines.collect()
+    }
+}
