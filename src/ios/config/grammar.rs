@@ -17,6 +17,8 @@ pub(super) enum Element {
     Kw(&'static str),
     /// Any word but a comment.
     Word(&'static str),
+    /// A host name: a word that is no address gone wrong.
+    Host(&'static str),
     /// Any word at all, for keys and passwords.
     Secret(&'static str),
     /// A decimal number within bounds.
@@ -50,7 +52,7 @@ impl Element {
     pub(super) fn usage(self) -> String {
         match self {
             Self::Kw(word) => word.to_owned(),
-            Self::Word(_) | Self::Secret(_) => "WORD".to_owned(),
+            Self::Word(_) | Self::Host(_) | Self::Secret(_) => "WORD".to_owned(),
             Self::Int(_, low, high) => format!("<{low}-{high}>"),
             Self::Ip(_) => "A.B.C.D".to_owned(),
             Self::InterfaceName(_) | Self::InterfaceKind(_) => "INTERFACE".to_owned(),
@@ -267,7 +269,9 @@ fn expand(mut thread: Thread, patterns: &[Pattern], negated: bool, frontier: &mu
     }
     let pattern = patterns[thread.row];
     let left = thread.todo.first().map_or(0, |elements| elements.len());
-    let enough_for_no = negated && thread.todo.len() <= 1 && pattern.elements.len() - left >= pattern.needed_by_no;
+    let begun = pattern.elements.len() - left;
+    let whole = thread.todo.len() <= 1;
+    let enough_for_no = negated && (begun > pattern.needed_by_no || whole && begun == pattern.needed_by_no);
     if enough_for_no && !thread.todo.is_empty() && !thread.args.is_empty() {
         frontier.finished.push(thread.clone());
     }
@@ -306,6 +310,10 @@ fn value(element: &Element, word: &str) -> Option<(&'static str, Value)> {
     let text = |name, word: &str| Some((name, Value::Text(word.to_owned())));
     match *element {
         Element::Word(name) => (!word.starts_with('!')).then(|| text(name, word))?,
+        Element::Host(name) => {
+            let letters = word.bytes().any(|byte| !byte.is_ascii_digit() && byte != b'.');
+            (letters && !word.starts_with('!')).then(|| text(name, word))?
+        }
         Element::Secret(name) => text(name, word),
         Element::Int(name, low, high) => {
             let number = decimal(word).filter(|number| (low..=high).contains(number))?;

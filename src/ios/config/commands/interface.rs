@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use pnet::ipnetwork::{Ipv4Network, ipv4_mask_to_prefix};
 
-use super::super::grammar::Element::{Int, Ip, Kw, OneOf, Opt, Rest, Word};
+use super::super::grammar::Element::{Host, Int, Ip, Kw, OneOf, Opt, Rest, Word};
 use super::super::model::{self, InterfaceAddress, NatSide, TunnelMode, TunnelProtection};
 use super::super::span::Spanned;
 use super::{Args, Command, Edit, INTERFACE, Mode, Run, Subject, command, find_or_add, toggle};
@@ -93,7 +93,7 @@ pub(super) const COMMANDS: &[Command] = &[
     ),
     command(
         INTERFACE_MODE,
-        &[Kw("tunnel"), Kw("destination"), OneOf(&[&[Ip("address")], &[Word("host")]])],
+        &[Kw("tunnel"), Kw("destination"), OneOf(&[&[Ip("address")], &[Host("host")]])],
         2,
         Run::Model(tunnel_destination),
     ),

@@ -240,6 +240,9 @@ fn peer(edit: &mut Edit<'_>, args: &Args<'_>) -> Option<Subject> {
     Some(Subject::Peer(find_or_add(peers, |known| known.peer == peer, make)))
 }
 
+/// What IOS says to a new profile. \[R\]
+const NEW_PROFILE: &str = "% A profile is deemed incomplete until it has match identity statements\n";
+
 fn profile(edit: &mut Edit<'_>, args: &Args<'_>) -> Option<Subject> {
     let name = args.text("name")?.value;
     let profiles = &mut edit.config.isakmp.profiles;
@@ -248,6 +251,9 @@ fn profile(edit: &mut Edit<'_>, args: &Args<'_>) -> Option<Subject> {
         return None;
     }
     let make = || IsakmpProfile::new(&name, args.line_span());
+    if !profiles.iter().any(|profile| profile.name == name) {
+        edit.reply = NEW_PROFILE;
+    }
     Some(Subject::Profile(find_or_add(profiles, |profile| profile.name == name, make)))
 }
 

@@ -1,6 +1,6 @@
 //! Crypto maps, dynamic maps and the `match` and `set` lines they share with IPsec profiles.
 
-use super::super::grammar::Element::{self, Int, Ip, Kw, Many, OneOf, Opt, Rest, Word};
+use super::super::grammar::Element::{self, Host, Int, Ip, Kw, Many, OneOf, Opt, Rest, Word};
 use super::super::model::{
     CryptoMap, CryptoMapEntry, DhGroup, DynamicMap, DynamicMapEntry, EntryKind, MapPeer, MapSettings, ReverseRoute,
 };
@@ -90,7 +90,7 @@ pub(super) const COMMANDS: &[Command] = &[
         &[
             Kw("set"),
             Kw("peer"),
-            OneOf(&[&[Ip("address")], &[Word("host")]]),
+            OneOf(&[&[Ip("address")], &[Host("host")]]),
             Opt(&[Kw("dynamic")]),
             Opt(&[Kw("default")]),
         ],
@@ -157,6 +157,10 @@ pub(super) const COMMANDS: &[Command] = &[
     ),
 ];
 
+/// What IOS says to a new entry. \[S: facts 6.3\]
+const NEW_MAP: &str = "% NOTE: This new crypto map will remain disabled until a peer
+        and a valid access list have been configured.\n";
+
 /// The `crypto map` of that name, made when there is none.
 fn map_named<'edit>(edit: &'edit mut Edit<'_>, name: &str, args: &Args<'_>) -> (usize, &'edit mut CryptoMap) {
     let maps = &mut edit.config.ipsec.maps;
@@ -199,6 +203,9 @@ fn map(edit: &mut Edit<'_>, args: &Args<'_>) -> Option<Subject> {
             "this kind of crypto map entry is not simulated",
             "the entry protects nothing here",
         );
+    }
+    if !known && kind == Some(EntryKind::Isakmp) {
+        edit.reply = NEW_MAP;
     }
     let (place, map) = map_named(edit, &name, args);
     let entry = map.entries.partition_point(|entry| entry.sequence < sequence);

@@ -230,6 +230,8 @@ pub(super) struct Edit<'config> {
     pub(super) subject: Subject,
     /// What there is to say; an error means that the line was refused.
     pub(super) remarks: Vec<Remark>,
+    /// What IOS says at the console although it takes the line.
+    pub(super) reply: &'static str,
 }
 
 impl Edit<'_> {

@@ -204,7 +204,7 @@ impl Lint<'_> {
     /// Address translation comes before the crypto map: what it translates no longer matches the crypto access list.
     fn untranslated(&mut self, interface: &Interface, ace: &Ace, pair: &ProxyPair) {
         let config = self.config;
-        if !interface.nat.is_some_and(|side| side.value == NatSide::Outside) {
+        if interface.nat.is_none_or(|side| side.value != NatSide::Outside) {
             return;
         }
         for rule in &config.nat.rules {

@@ -4,8 +4,11 @@
 //! this table does not know. A line that fits nothing in its sub-mode is tried in global configuration mode, which
 //! leaves the sub-mode. \[R\]
 
+mod block;
+mod outcome;
+mod pasted;
+
 use std::collections::BTreeSet;
-use std::ops::Range;
 
 use super::commands::{self, Args, Command, Edit, Mode, OPEN_FAMILIES, Run, Subject};
 use super::grammar::{self, Fit, Mismatch, Pattern};
@@ -13,47 +16,12 @@ use super::lexer::{Line, lines};
 use super::model::RunningConfig;
 use super::span::Span;
 use crate::diag::{Diagnostic, Severity, Source};
+use block::Block;
+pub use outcome::{Outcome, ReadLine, Reading};
+use pasted::{is_preamble, without_prompt};
 
-/// What became of a line of configuration text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Outcome {
-    /// Nothing on it.
-    Blank,
-    /// A comment.
-    Comment,
-    /// It changed the configuration, or said what already was.
-    Modelled,
-    /// Known, without effect on the simulated router.
-    NoEffect,
-    /// Of effect on a real router, but not simulated or not known: ignored, with a warning.
-    Ignored,
-    /// Refused, as IOS would: an error.
-    Rejected,
-    /// Part of a banner or a certificate.
-    Opaque,
-}
-
-/// A line of configuration text and what became of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReadLine {
-    /// One-based.
-    pub number: usize,
-    /// From the first to the last word.
-    pub range: Range<usize>,
-    /// What became of it.
-    pub outcome: Outcome,
-    /// The mode it was read in.
-    pub mode: Mode,
-}
-
-/// What reading a text gave besides the configuration.
-#[derive(Clone, Debug, Default)]
-pub struct Reading {
-    /// Every line of the text, in order.
-    pub lines: Vec<ReadLine>,
-    /// What there is to say, in the order of the lines.
-    pub diagnostics: Vec<Diagnostic>,
-}
+/// The longest command line taken, in bytes. IOS itself takes 254 characters at the console. \[R\]
+const LONGEST: usize = 4096;
 
 /// A level of the mode stack.
 #[derive(Clone, Copy, Debug)]
@@ -68,14 +36,6 @@ struct Frame {
     guessed: bool,
 }
 
-/// A block whose lines are no commands.
-enum Block {
-    /// Until a line holds the delimiter; the text so far is for a client group's banner.
-    Banner { delimiter: String, text: Vec<String>, of_group: bool },
-    /// Until `quit`.
-    Hex,
-}
-
 pub(super) struct Reader<'config> {
     config: &'config mut RunningConfig,
     source: Source,
@@ -88,6 +48,8 @@ pub(super) struct Reader<'config> {
     after_end: Option<usize>,
     /// The reasons for which lines were ignored so far; only the first of each is a warning.
     told: BTreeSet<&'static str>,
+    /// What the last line's command says although it takes the line.
+    reply: &'static str,
     reading: Reading,
 }
 
@@ -111,12 +73,21 @@ impl<'config> Reader<'config> {
             fresh: true,
             after_end: None,
             told: BTreeSet::new(),
+            reply: "",
             reading: Reading::default(),
         };
         for line in lines(&source.text) {
             let mode = reader.frame().mode;
+            let told = reader.reading.diagnostics.len();
+            reader.reply = "";
             let outcome = reader.line(&line);
-            reader.reading.lines.push(ReadLine { number: line.number, range: line.range, outcome, mode });
+            let refusals = &reader.reading.diagnostics[told..];
+            let refusal = refusals.iter().find(|diagnostic| diagnostic.severity == Severity::Error);
+            let reply = match refusal {
+                Some(diagnostic) => refusal_text(diagnostic, &line, reader.config, mode),
+                None => reader.reply.to_owned(),
+            };
+            reader.reading.lines.push(ReadLine { number: line.number, range: line.range, outcome, mode, reply });
         }
         reader.reading
     }
@@ -142,6 +113,12 @@ impl<'config> Reader<'config> {
         };
         if first.text.starts_with('!') {
             return Outcome::Comment;
+        }
+        if line.range.len() > LONGEST {
+            let title = format!("the line is longer than {LONGEST} bytes: it is left out");
+            let diagnostic = Diagnostic::error(&self.source, line.range.clone(), title, "no command is that long");
+            self.reading.diagnostics.push(diagnostic);
+            return Outcome::Rejected;
         }
         let unprompted = without_prompt(line);
         let line = unprompted.as_ref().unwrap_or(line);
@@ -273,9 +250,10 @@ impl<'config> Reader<'config> {
 
     fn edit<T>(&mut self, change: impl FnOnce(&mut Edit<'_>) -> T) -> (T, Outcome) {
         let subject = self.frame().subject;
-        let mut edit = Edit { config: self.config, subject, remarks: Vec::new() };
+        let mut edit = Edit { config: self.config, subject, remarks: Vec::new(), reply: "" };
         let value = change(&mut edit);
         let mut outcome = Outcome::Modelled;
+        self.reply = edit.reply;
         for remark in edit.remarks {
             if remark.severity == Severity::Error {
                 outcome = Outcome::Rejected;
@@ -308,7 +286,10 @@ impl<'config> Reader<'config> {
         let frame = self.frame();
         match frame.mode {
             // How deep an unknown sub-mode is, only the indentation tells: `exit` of a mode inside it is not ours.
-            Mode::Other if line.indent > frame.indent + 1 => Outcome::NoEffect,
+            Mode::Other if line.indent > frame.indent + 1 => {
+                self.extend_note(&frame, line);
+                Outcome::NoEffect
+            }
             Mode::Global => {
                 let label = "here a real router leaves configuration mode and refuses what follows";
                 self.say(Severity::Warning, line, "one `exit` too many", label);
@@ -392,93 +373,18 @@ impl<'config> Reader<'config> {
             range.end = range.end.max(line.range.end);
         }
     }
+}
 
-    /// `banner motd ^C ... ^C`, on one line or many; the delimiter is what the text begins with.
-    fn banner(&mut self, line: &Line<'_>) -> Outcome {
-        let of_group = self.frame().mode == Mode::ClientGroup;
-        let first = usize::from(!of_group) + 1;
-        let negated_or_bare = line.tokens.get(first).is_none();
-        let Some(begin) = line.tokens.get(first).map(|token| token.range.start) else {
-            debug_assert!(negated_or_bare);
-            return self.command(line);
-        };
-        let text = &self.source.text[begin..line.range.end];
-        let Some(letter) = text.chars().next() else {
-            return self.command(line);
-        };
-        let delimiter = if text.starts_with("^C") { "^C".to_owned() } else { letter.to_string() };
-        let body = text[delimiter.len()..].to_owned();
-        if !of_group {
-            self.say(Severity::Note, line, "no effect here", "the simulated router shows no banner");
-            self.leave();
-        }
-        if let Some(end) = body.find(&delimiter) {
-            self.keep_banner(of_group, &body[..end]);
-            return Outcome::Opaque;
-        }
-        let after = self.source.text.get(line.range.end..).unwrap_or_default();
-        if !after.contains(&delimiter) {
-            let range = begin..begin + delimiter.len();
-            let title = format!("the banner has no end: its delimiter `{delimiter}` does not come again");
-            let diagnostic = Diagnostic::error(
-                &self.source,
-                range,
-                title,
-                "a real router would take all that follows for the banner",
-            );
-            self.reading.diagnostics.push(diagnostic);
-            return Outcome::Rejected;
-        }
-        self.block = Some(Block::Banner { delimiter, text: vec![body], of_group });
-        Outcome::Opaque
-    }
-
-    fn keep_banner(&mut self, of_group: bool, text: &str) {
-        let text = text.trim().to_owned();
-        if of_group {
-            self.edit(|edit| edit.client_group().map(|group| group.banner = Some(text)));
-        }
-    }
-
-    /// A line while a block is open; `None` when the block has ended before it.
-    fn in_block(&mut self, block: Block, line: &Line<'_>) -> Option<Outcome> {
-        match block {
-            Block::Banner { delimiter, mut text, of_group } => {
-                let start = line.range.start - line.range.start.min(line.indent);
-                let whole = self.source.text.get(start..line.range.end).unwrap_or_default();
-                match whole.find(&delimiter) {
-                    Some(end) => {
-                        text.push(whole[..end].to_owned());
-                        self.keep_banner(of_group, &text.join("\n"));
-                    }
-                    None => {
-                        text.push(whole.to_owned());
-                        self.block = Some(Block::Banner { delimiter, text, of_group });
-                    }
-                }
-                Some(Outcome::Opaque)
-            }
-            Block::Hex => {
-                let mut words = line.tokens.iter().map(|token| token.text);
-                let hex = words.clone().all(|word| word.bytes().all(|byte| byte.is_ascii_hexdigit()));
-                self.extend_note(&self.frame(), line);
-                if hex {
-                    self.block = Some(Block::Hex);
-                    return Some(if line.tokens.is_empty() { Outcome::Blank } else { Outcome::Opaque });
-                }
-                if words.next().is_some_and(|word| word.eq_ignore_ascii_case("quit")) {
-                    return Some(Outcome::Opaque);
-                }
-                self.say(
-                    Severity::Warning,
-                    line,
-                    "a certificate ends without `quit`",
-                    "expected hexadecimal or `quit`",
-                );
-                None
-            }
-        }
-    }
+/// What IOS prints under a line it refuses; the caret stands under the word, behind the prompt.
+fn refusal_text(diagnostic: &Diagnostic, line: &Line<'_>, config: &RunningConfig, mode: Mode) -> String {
+    let title = &diagnostic.title;
+    let caret = diagnostic.place.as_ref().filter(|_| title.contains("'^'")).map(|(source, range)| {
+        let before = source.text.get(line.range.start..range.start).unwrap_or_default();
+        let prompt = config.hostname.chars().count() + mode.prompt().len() + 1;
+        let column = prompt + line.indent + before.chars().count();
+        format!("{:column$}^\n", "")
+    });
+    format!("{}{title}\n\n", caret.unwrap_or_default())
 }
 
 impl Command {
@@ -512,35 +418,6 @@ fn is_unknown(mismatch: &Mismatch) -> bool {
             path.len() == *token && OPEN_FAMILIES.contains(&path.join(" ").as_str())
         }
         Mismatch::Ambiguous { .. } | Mismatch::Incomplete { .. } => false,
-    }
-}
-
-/// The line without the prompt of a pasted session, `R1(config)#` or `R1#`; `None` when it has none.
-fn without_prompt<'text>(line: &Line<'text>) -> Option<Line<'text>> {
-    let first = line.tokens.first()?;
-    let end = first.text.find(['#', '>'])?;
-    let name = &first.text[..end];
-    let (host, mode) = name.split_once('(').unwrap_or((name, ")"));
-    let is_host = !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
-    if !is_host || !mode.ends_with(')') {
-        return None;
-    }
-    let mut line = line.clone();
-    let first = line.tokens.first_mut()?;
-    first.text = &first.text[end + 1..];
-    first.range.start += end + 1;
-    let empty = usize::from(first.text.is_empty());
-    Some(line.without_first(empty))
-}
-
-/// A heading of `show running-config`.
-fn is_preamble(line: &Line<'_>) -> bool {
-    let mut words = line.tokens.iter().map(|token| token.text);
-    match (words.next(), words.next()) {
-        (Some("Building"), Some(second)) => second.starts_with("configuration"),
-        (Some("Current"), Some(second)) => second == "configuration",
-        (Some("Using"), Some(second)) => second.bytes().all(|byte| byte.is_ascii_digit()),
-        _ => false,
     }
 }
 

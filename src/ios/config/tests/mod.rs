@@ -1,10 +1,15 @@
+mod console;
+mod doubts;
+mod language;
+mod properties;
+
 use std::path::PathBuf;
 
 use super::*;
 use crate::diag::{Severity, Source};
 
 /// Every configuration of the fixtures, by name.
-pub(super) fn fixtures() -> Vec<Source> {
+fn fixtures() -> Vec<Source> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/ios-configs");
     let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
         .unwrap()
