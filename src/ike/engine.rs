@@ -237,12 +237,12 @@ impl Sas<'_> {
                     RequestFailure::NoPreSharedKey => InitiationFailure::NoPreSharedKey,
                     _ => InitiationFailure::NoPolicy,
                 };
-                association.tell(cx, EventKind::InitiationFailed(failure));
                 let holders = cx.shared.registry.delete(serial);
                 let (peer, cause) = (association.peer_number, UnlockCause::InitiationFailed);
                 association.tell(cx, EventKind::PeerUnlocked { peer, holders, cause });
                 association.tell(cx, EventKind::SaPurged);
                 association.tell(cx, EventKind::NodePurged { message_id });
+                association.tell(cx, EventKind::InitiationFailed(failure));
                 cx.shared.registry.forget(serial);
                 cx.output(Output::Failed { request: request_id, reason });
             }

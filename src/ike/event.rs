@@ -11,6 +11,7 @@
 //! | reply made | `StateChanged(Processed, n -> n)`, `VendorIdSent`..., `DatagramSent`, `StateChanged(Completed, n -> n + 1)` |
 //! | KE and nonce | `PayloadProcessed(KE)`, `PayloadProcessed(NONCE)`, `KeyLookup(Derivation)`, `KeysDerived`, `VendorId`..., `NatDiscovery`... |
 //! | ID and HASH | `PayloadProcessed(ID)`, `IdReceived`, `ProfileSelected`, `PayloadProcessed(HASH)`, `HashVerified`, notifies, `Authenticated`, `PeerInserted` |
+//! | message 6, initiator | as above, and only then `StateChanged(MessageReceived, InitiatorMain(5) -> InitiatorMain(6))` |
 //! | own ID sent | `IdSent`, `DatagramSent`, `StateChanged(Completed, .. -> Complete)`, `StateChanged(Phase1Completed, Complete -> Complete)` |
 //! | initiator starts | `SaRequested`, `PeerCreated`, `PeerLocked`, `NodeCreated(0)`, `SaCreated`, `KeyLookup(Initiation)`, `VendorIdSent`..., `StateChanged(SaRequested, ..)`, `ExchangeStarted`, `DatagramSent` |
 //! | quick mode, responder | `NodeCreated`, `PayloadProcessed(HASH)`, `PayloadProcessed(SA)`, `QuickTransformChecked`..., `QuickJudged`, the other `PayloadProcessed`, `SpiAllocated`, `QuickStateChanged(MessageReceived)`, `QuickStateChanged(SpiObtained)`, `SaInstalled`, `DatagramSent`, `QuickStateChanged(Installed)`; on the third message `NodeDeleted`, `QuickStateChanged(MessageReceived)`, `OutboundEnabled` |

@@ -19,7 +19,7 @@ mod proposal;
 mod registry;
 mod resend;
 #[cfg(test)]
-mod rig;
+pub(crate) mod rig;
 mod sa;
 mod selector;
 mod v1;

@@ -201,9 +201,6 @@ impl IsakmpSa {
             return;
         }
         let failure = request_failure(reason);
-        if let State::Established(established) = state {
-            established.end_exchanges(&self.association, cx, failure);
-        }
         for request in std::mem::take(&mut self.queue) {
             cx.output(Output::Failed { request: request.id, reason: failure });
         }
@@ -215,6 +212,9 @@ impl IsakmpSa {
         let holders = cx.shared.registry.delete(association.serial);
         let peer = association.peer_number;
         association.tell(cx, EventKind::PeerUnlocked { peer, holders, cause: UnlockCause::SaDeleted });
+        if let State::Established(established) = state {
+            established.end_exchanges(association, cx, failure);
+        }
         self.deadline = Some(cx.now + cx.shared.personality.ageing.sa);
     }
 

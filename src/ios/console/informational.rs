@@ -2,13 +2,17 @@
 //! (cisco-ios-facts 2.2, 2.3, 3.5, 4.2, 6.1, 8.4, 9.7).
 
 use super::dress::{Dress, Fact};
-use super::phase1::{role_letter, state_words};
+use super::phase1::{role_letter, state_lines, state_words};
 use super::{Console, Scribe, names, peer_pointer, remember};
 use crate::ike::Event;
 use crate::ike::event::{
-    ConfigMessage, Deletion, EventKind, Malformation, Notify, Phase1State, Refusal, RetransmitCause, SaEnd, UnlockCause,
+    ConfigMessage, Deletion, EventKind, Malformation, Notify, Phase1Input, Phase1State, Refusal, RetransmitCause,
+    SaEnd, UnlockCause,
 };
 use crate::wire::isakmp::{ConfigType, ExchangeType, MessageId, NotifyType, PayloadType, ProtocolId, XauthAttribute};
+
+/// Where a responder is that refuses the first message.
+pub(super) const REFUSING: Phase1State = Phase1State::ResponderMain(1);
 
 /// Errors an SA may have.
 const MAX_ERRORS: u32 = 5;
@@ -167,6 +171,7 @@ impl Console {
         if reason == SaEnd::PolicyNotAccepted {
             self.repeat_vendor_lines(scribe);
             scribe.isakmp(Dress::PAREN, Fact::recalled("FACTS-3.5"), "FSM action returned error: 2");
+            self.memory.refused = Some(scribe.serial());
         }
         self.memory.deleting = Some((scribe.serial(), fact, text));
     }
@@ -186,6 +191,10 @@ impl Console {
         if holders == 0 {
             let text = format!("Deleting peer node by peer_reap for {}: {pointer:X}", event.remote.ip());
             scribe.isakmp(Dress::ORDINARY, Fact::seen("LOG-XE1 LOG-XE2 LOG-12x"), text);
+        }
+        if self.memory.refused.take_if(|of| *of == serial).is_some() {
+            let input = Phase1Input::MessageReceived(ExchangeType::Main);
+            state_lines(scribe, Fact::recalled("FACTS-3.5"), input, (REFUSING, Phase1State::Deleted));
         }
     }
 }
@@ -324,6 +333,8 @@ fn refused(scribe: &mut Scribe, event: &Event, refusal: &Refusal) {
     match refusal {
         Refusal::Malformed(_) => bad_message(scribe, event, seen),
         Refusal::UnsupportedVersion(_) => bad_message(scribe, event, Fact::inferred("CARTS")),
+        // What comes for an SA that is only remembered is no such case.
+        Refusal::NoSa if scribe.sa.is_some() => {}
         Refusal::NoSa => {
             let what = format!("IKE message from {peer} has no SA and is not an initialization offer");
             scribe.syslog(seen, format!("%CRYPTO-4-IKMP_NO_SA: {what}"));

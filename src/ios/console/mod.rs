@@ -136,8 +136,8 @@ struct Memory {
     states: BTreeMap<u64, Phase1State>,
     /// Errors counted on each SA.
     errors: BTreeMap<u64, u32>,
-    /// The peer's new port, told only when it is authenticated.
-    floated: Option<u16>,
+    /// An SA none of whose peer's transforms was acceptable.
+    refused: Option<u64>,
     /// The delete line of an SA, which is printed twice.
     deleting: Option<(u64, Fact, String)>,
     /// The quick mode we began last.

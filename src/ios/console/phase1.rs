@@ -3,6 +3,7 @@
 use std::net::SocketAddrV4;
 
 use super::dress::{Dress, Fact};
+use super::informational::REFUSING;
 use super::{Console, Scribe, names, peer_pointer, remember, vendor};
 use crate::ike::Event;
 use crate::ike::event::{
@@ -102,9 +103,10 @@ impl Console {
                 scribe.isakmp(Dress::PAREN, SEEN_XE, result);
             }
             EventKind::PortFloated { .. } => {
-                if !scribe.initiator() {
-                    self.memory.floated = Some(event.remote.port());
-                }
+                let (local, remote, port) = (event.local.ip(), event.remote.ip(), event.remote.port());
+                scribe.isakmp(Dress::SA, SEEN_XE, format!("Detected port floating to port = {port}"));
+                let text = format!("Trying to find existing peer {local}/{remote}/{port}/");
+                scribe.isakmp(Dress::SA, SEEN_XE, text);
             }
             EventKind::IdReceived { id, next_payload } => id_block(scribe, id, *next_payload),
             EventKind::IdSent { id, next_payload, .. } => id_sent(scribe, id, *next_payload),
@@ -114,7 +116,7 @@ impl Console {
                 scribe.isakmp(Dress::PROFILE, SEEN, format!("peer matches {which}"));
             }
             EventKind::HashVerified { .. } => {}
-            EventKind::Authenticated => self.authenticated(scribe, event),
+            EventKind::Authenticated => authenticated(scribe, event),
             EventKind::PeerInserted { peer } => peer_inserted(scribe, event, *peer),
             EventKind::InitialContactSent => scribe.isakmp(Dress::SA, SEEN, "Send initial contact"),
             EventKind::InitialContactProcessed { .. } => {
@@ -131,7 +133,6 @@ impl Console {
 
     fn datagram_received(&mut self, scribe: &mut Scribe, event: &Event) {
         self.memory.vendor_lines.clear();
-        self.memory.floated = None;
         if event.sa.is_none() {
             self.memory.beginning = Some(Role::Responder);
         }
@@ -155,6 +156,22 @@ impl Console {
     }
 
     fn state_changed(&mut self, scribe: &mut Scribe, input: Phase1Input, from: Phase1State, to: Phase1State) {
+        let serial = scribe.serial();
+        if to == Phase1State::Deleted {
+            self.memory.states.remove(&serial);
+            self.memory.errors.remove(&serial);
+        } else {
+            remember(&mut self.memory.states, serial, to);
+        }
+        if input == Phase1Input::DeleteIn && from == to {
+            // Neither log of a delete shows that it goes through the machine [S:LOG-XE2, LOG-123].
+            return;
+        }
+        if self.memory.refused == Some(serial) && to == Phase1State::Deleted {
+            // A refused first message is told otherwise: its deletion comes after the peer's record is let go [R].
+            let fact = Fact::recalled("FACTS-3.5");
+            return state_lines(scribe, fact, Phase1Input::Processed, (REFUSING, REFUSING));
+        }
         let main = |state| {
             matches!(
                 state,
@@ -166,16 +183,7 @@ impl Console {
             )
         };
         let fact = if main(from) && main(to) { SEEN } else { Fact::recalled("FACTS-2.5") };
-        scribe.isakmp(Dress::SA, fact, format!("Input = {}", names::phase1_input(input)));
-        let (old, new) = (names::phase1_state(from), names::phase1_state(to));
-        scribe.isakmp(Dress::SA, fact, format!("Old State = {old}  New State = {new} \n"));
-        let serial = scribe.serial();
-        if to == Phase1State::Deleted {
-            self.memory.states.remove(&serial);
-            self.memory.errors.remove(&serial);
-        } else {
-            remember(&mut self.memory.states, serial, to);
-        }
+        state_lines(scribe, fact, input, (from, to));
     }
 
     fn key_lookup(&self, scribe: &mut Scribe, event: &Event, moment: KeyMoment, by: &KeyName, found_in: Option<&str>) {
@@ -257,22 +265,13 @@ impl Console {
             scribe.isakmp(dress, fact, text);
         }
     }
+}
 
-    fn authenticated(&mut self, scribe: &mut Scribe, event: &Event) {
-        authentication_status(scribe);
-        scribe.isakmp(Dress::SA, SEEN, format!("SA has been authenticated with {}", event.remote.ip()));
-        if let Some(port) = self.memory.floated.take() {
-            scribe.isakmp(Dress::SA, SEEN_XE, format!("Detected port floating to port = {port}"));
-            let (local, remote) = (event.local.ip(), event.remote.ip());
-            let text = format!("Trying to find existing peer {local}/{remote}/{port}/");
-            scribe.isakmp(Dress::SA, SEEN_XE, text);
-        }
-        if scribe.initiator() && event.local.port() == 4500 {
-            let (peer, sa) = (peer_pointer(scribe.serial()).wrapping_add(0x90), scribe.sa_pointer());
-            let text = format!("Setting UDP ENC peer struct 0x{peer:X} sa= 0x{sa:X}");
-            scribe.isakmp(Dress::SA, SEEN_XE, text);
-        }
-    }
+/// `Input = ...` and `Old State = ...`, which leaves an empty line behind it.
+pub(super) fn state_lines(scribe: &mut Scribe, fact: Fact, input: Phase1Input, (from, to): (Phase1State, Phase1State)) {
+    scribe.isakmp(Dress::SA, fact, format!("Input = {}", names::phase1_input(input)));
+    let (old, new) = (names::phase1_state(from), names::phase1_state(to));
+    scribe.isakmp(Dress::SA, fact, format!("Old State = {old}  New State = {new} \n"));
 }
 
 fn datagram_sent(scribe: &mut Scribe, event: &Event, _datagram: &Datagram) {
@@ -422,6 +421,16 @@ fn identity(id: &IdPayload) -> (Fact, String) {
 pub(super) fn authentication_status(scribe: &mut Scribe) {
     let gap = if scribe.behaviour.debug.status_on_one_line { "\t" } else { "\n\t" };
     scribe.isakmp(Dress::SA, SEEN, format!("SA authentication status:{gap}authenticated"));
+}
+
+fn authenticated(scribe: &mut Scribe, event: &Event) {
+    authentication_status(scribe);
+    scribe.isakmp(Dress::SA, SEEN, format!("SA has been authenticated with {}", event.remote.ip()));
+    if scribe.initiator() && event.local.port() == 4500 {
+        let (peer, sa) = (peer_pointer(scribe.serial()).wrapping_add(0x90), scribe.sa_pointer());
+        let text = format!("Setting UDP ENC peer struct 0x{peer:X} sa= 0x{sa:X}");
+        scribe.isakmp(Dress::SA, SEEN_XE, text);
+    }
 }
 
 fn peer_inserted(scribe: &mut Scribe, event: &Event, peer: u64) {

@@ -158,7 +158,6 @@ fn node_created(scribe: &mut Scribe, message_id: MessageId, exchange: ExchangeTy
 /// A quick mode on an SA that is already up.
 fn outstanding(scribe: &mut Scribe, event: &Event) {
     let fact = Fact::seen("LOG-XE1");
-    scribe.isakmp(Dress::ORDINARY, fact, "set new node 0 to QM_IDLE      ");
     let (local, remote) = (event.local, event.remote);
     let ends = format!("local {} port {}, remote {} port {}", local.ip(), local.port(), remote.ip(), remote.port());
     scribe.isakmp(Dress::SA, fact, format!("SA has outstanding requests  ({ends})"));

@@ -192,7 +192,6 @@ impl ExpectAuth {
         cx: &mut Context<'_>,
     ) -> Result<Transition, Failure> {
         let opened = open(incoming.message, &self.secrets.encryption, &self.iv)?;
-        sa.moved(cx, Phase1Input::MessageReceived(ExchangeType::Main), Phase1State::InitiatorMain(6));
         let verified = self.secrets.verify(sa, cx, &self.agreed, Role::Responder, opened.payloads())?;
         let session = Session {
             agreed: self.agreed,
@@ -202,7 +201,9 @@ impl ExpectAuth {
             identity: verified.identity,
             nat: self.nat,
         };
+        let received = Phase1Input::MessageReceived(ExchangeType::Main);
         if !verified.accepted {
+            sa.moved(cx, received, Phase1State::InitiatorMain(6));
             // For the peer the SA is complete: it must be told.
             session.delete_isakmp(sa, cx);
             return Err(Failure::IdentityRefused);
@@ -210,6 +211,7 @@ impl ExpectAuth {
         sa.tell(cx, EventKind::Authenticated);
         cx.shared.registry.authenticated(sa.serial, &session.identity);
         sa.tell(cx, EventKind::PeerInserted { peer: sa.peer_number });
+        sa.moved(cx, received, Phase1State::InitiatorMain(6));
         sa.moved(cx, Phase1Input::Processed, Phase1State::InitiatorMain(6));
         let established = Established::new(session, sa, cx, &self.features, Vec::new());
         Ok(Transition { next: State::Established(Box::new(established)), reply: None })

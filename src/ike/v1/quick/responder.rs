@@ -294,6 +294,7 @@ fn lifetime_notify(
 
 /// Says that the offer is refused: always NO-PROPOSAL-CHOSEN (cisco-ios-facts 5.3 [S]).
 fn refuse(session: &Session, sa: &Association, cx: &mut Context<'_>, message_id: MessageId, payloads: Payloads<'_>) {
+    sa.tell(cx, EventKind::NoProposalAccepted { message_id });
     if let RefusalAnswer::Notify(spi) = cx.shared.personality.phase2_refusal {
         let proposal = payloads.sa().ok().and_then(|offer| offer.proposals.first());
         let peer_spi = proposal.map_or_else(Vec::new, |proposal| proposal.spi.clone());

@@ -1,6 +1,7 @@
 //! Every trace of cisco-ios-facts 9 in every family, from events made by hand.
 
 mod end;
+mod engine;
 mod phase1;
 mod quick;
 mod router;

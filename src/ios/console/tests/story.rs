@@ -350,9 +350,8 @@ impl Story {
             .tell(EventKind::NoPolicyAccepted)
             .sent(ExchangeType::Informational, MessageId(77))
             .tell(EventKind::SaDeleted { reason: SaEnd::PolicyNotAccepted })
-            .state(Phase1Input::Processed, one, one)
+            .state(Phase1Input::Phase1Deleted, one, Phase1State::Deleted)
             .tell(EventKind::PeerUnlocked { peer: 1, holders: 0, cause: UnlockCause::SaDeleted })
-            .state(Phase1Input::MessageReceived(MAIN), one, Phase1State::Deleted)
     }
 
     pub fn transform(pfs: Option<u16>) -> OfferedTransform {
@@ -460,7 +459,12 @@ impl Story {
     }
 
     pub fn quick_mode_begun(self, on_existing: bool) -> Self {
-        let story = self
+        let story = if on_existing {
+            self.tell(EventKind::NodeCreated { message_id: MessageId(0), exchange: QUICK })
+        } else {
+            self
+        };
+        let story = story
             .tell(EventKind::QuickStarted { message_id: QUICK_ID, on_existing })
             .spi_allocated()
             .sent(QUICK, QUICK_ID)
