@@ -94,8 +94,8 @@ impl Shared {
     /// An inbound SPI that is free and not reserved.
     pub fn spi(&mut self) -> Spi {
         loop {
-            let spi = Spi(u32::from_be_bytes(self.random()));
-            if spi >= Spi::FIRST_FREE && !self.pairs.contains(spi) {
+            let spi = Spi::random(&mut self.rng);
+            if !self.pairs.contains(spi) {
                 return spi;
             }
         }

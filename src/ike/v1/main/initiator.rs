@@ -217,3 +217,6 @@ impl ExpectAuth {
         Ok(Transition { next: State::Established(Box::new(established)), reply: None })
     }
 }
+
+#[cfg(test)]
+mod recorded;

@@ -255,3 +255,6 @@ fn encapsulation(session: &Session, mode: Mode) -> EncapsulationMode {
         (None, Mode::Transport) => EncapsulationMode::Transport,
     }
 }
+
+#[cfg(test)]
+mod recorded;
