@@ -10,10 +10,12 @@ use ike_interop::lab::frame_port::{Direction, FramePort, PortOptions};
 use ike_interop::lab::internet::{self, Action, Event, Impairment, NatConfig, Pattern, Side};
 use ike_interop::lab::link::{Links, NextHop, VethEnd};
 use ike_interop::lab::ping::{Ping, Refusal, ping};
+use ike_interop::lab::probe::{Feature, probe};
 use ike_interop::lab::process::{self, Process, Program, Stream};
+use ike_interop::lab::sandbox::{self, Sandbox};
 use ike_interop::lab::topology::{self, Plan, Stub, Topology, Uplink};
 use ike_interop::lab::tun::Tun;
-use ike_interop::lab::{Clock, Namespace, sandbox};
+use ike_interop::lab::{Clock, Namespace};
 use ike_interop::wire::ethernet::MacAddress;
 use ike_interop::wire::icmp::IcmpMessage;
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -21,10 +23,13 @@ use libtest_mimic::{Arguments, Failed, Trial};
 type Outcome = Result<(), Failed>;
 
 fn main() -> ExitCode {
-    if let Err(error) = sandbox::enter() {
-        eprintln!("{}", error.diagnostic());
-        return ExitCode::from(3);
-    }
+    let sandbox = match sandbox::enter() {
+        Ok(sandbox) => sandbox,
+        Err(error) => {
+            eprintln!("{}", error.diagnostic());
+            return ExitCode::from(3);
+        }
+    };
     let tests = vec![
         Trial::test("namespace::a_panic_inside_is_an_error_and_leaves_the_caller_outside", panic_inside),
         Trial::test("namespace::dropped_it_is_gone", dropped_namespace),
@@ -42,12 +47,15 @@ fn main() -> ExitCode {
         Trial::test("topology::comes_up_silent_and_fast", in_runtime(topology_comes_up)),
         Trial::test("forwarder::joins_the_kernel_and_the_internet_and_tells_all_it_saw", in_runtime(forwards)),
         Trial::test("topology::many_side_by_side", in_runtime(topologies_side_by_side)),
+        Trial::test("probe::every_feature_is_tried", in_runtime(move || probes(sandbox))),
         Trial::test("tun::packets_go_both_ways", in_runtime(tun_both_ways)),
     ];
     libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
 }
 
-fn in_runtime<F: Future<Output = Outcome> + 'static>(test: fn() -> F) -> impl FnOnce() -> Outcome + Send + 'static {
+fn in_runtime<F: Future<Output = Outcome>>(
+    test: impl FnOnce() -> F + Send + 'static,
+) -> impl FnOnce() -> Outcome + Send + 'static {
     move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async { tokio::time::timeout(Duration::from_secs(10), test()).await? })
@@ -470,6 +478,23 @@ async fn topologies_side_by_side() -> Outcome {
     for topology in &kept {
         let report = ping(&topology.left, Ping::new("10.1.0.10".parse()?, "192.0.2.10".parse()?), clock).await?;
         assert_eq!(report.answered(), 1);
+    }
+    Ok(())
+}
+
+async fn probes(sandbox: Sandbox) -> Outcome {
+    let results = probe(&sandbox).await?;
+    assert_eq!(results.iter().map(|(feature, _)| *feature).collect::<Vec<_>>(), Feature::ALL);
+    for (feature, result) in results {
+        match result {
+            Ok(()) => println!("{feature}: yes"),
+            Err(lack) => {
+                println!("{feature}: {} -> {}", lack.reason, lack.remedy);
+                assert!(!lack.reason.is_empty() && !lack.remedy.is_empty());
+                // This very test ran on links and packet sockets.
+                assert!(!matches!(feature, Feature::Veth | Feature::PacketSockets), "{feature}");
+            }
+        }
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ pub mod internet;
 pub mod link;
 pub mod namespace;
 pub mod ping;
+pub mod probe;
 pub mod process;
 pub mod sandbox;
 mod sys;

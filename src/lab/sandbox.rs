@@ -18,7 +18,7 @@ use rustix::thread::UnshareFlags;
 use crate::diag::Diagnostic;
 use crate::lab::namespace;
 use crate::lab::sys::interface;
-use crate::lab::sys::process::{Fork, fork_single_threaded, unshare};
+use crate::lab::sys::process::{Fork, check_single_threaded, fork_single_threaded, unshare};
 use crate::lab::sys::signal::Blocked;
 
 /// The sandbox this process is in.
@@ -78,7 +78,7 @@ impl SandboxError {
     /// What to do about it, from what the system's switches say now.
     pub fn remedy(&self) -> String {
         match self {
-            Self::Fork(_) => "raise the limit of processes (ulimit -u)".to_owned(),
+            Self::Fork(_) => "raise the limit of processes (ulimit -u); start no thread before".to_owned(),
             Self::UserNamespace(_) | Self::Powerless { .. } => user_namespace_remedy(),
             Self::Namespaces(_) => {
                 "run as root with CAP_SYS_ADMIN and CAP_NET_ADMIN; in a container: --privileged, or \
@@ -105,6 +105,7 @@ impl SandboxError {
 /// # Errors
 /// Typed, with a remedy: see [`SandboxError`].
 pub fn enter() -> Result<Sandbox, SandboxError> {
+    check_single_threaded().map_err(SandboxError::Fork)?;
     let signals = Blocked::new(&[libc::SIGINT, libc::SIGTERM, libc::SIGCHLD]).map_err(SandboxError::Fork)?;
     let rootless = match leave_namespaces() {
         Ok(rootless) => rootless,

@@ -99,6 +99,7 @@ impl Plan {
             cisco: attachment(self.cisco, mac::INTERNET_CISCO, mac::CISCO_OUTSIDE),
             nat: None,
             impairments: Vec::new(),
+            mtu: internet::PathMtu::default(),
         }
     }
 

@@ -80,7 +80,8 @@ impl Tun {
     }
 }
 
-fn attach(name: &str) -> io::Result<File> {
+/// Opens the device and makes it the interface `name` here.
+pub(in crate::lab) fn attach(name: &str) -> io::Result<File> {
     let device = OpenOptions::new()
         .read(true)
         .write(true)

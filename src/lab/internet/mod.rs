@@ -84,6 +84,8 @@ pub struct Config {
     pub nat: Option<NatConfig>,
     /// What is done to messages, in this order.
     pub impairments: Vec<Impairment>,
+    /// What fits through the path.
+    pub mtu: PathMtu,
 }
 
 /// What happens to the internet.
@@ -122,6 +124,13 @@ pub struct PathMtu {
     pub octets: u16,
     /// Whether too large a packet vanishes without the ICMP error that path MTU discovery needs.
     pub silent: bool,
+}
+
+impl Default for PathMtu {
+    /// The path takes what Ethernet does.
+    fn default() -> Self {
+        Self { octets: ETHERNET_MTU, silent: false }
+    }
 }
 
 /// What the internet does.
@@ -235,7 +244,7 @@ type FragmentKey = (Ipv4Addr, Ipv4Addr, u8, u16);
 type Rewrite = (Ipv4Addr, Ipv4Addr);
 
 impl Internet {
-    /// The internet as `config` has it, with a path MTU of 1500.
+    /// The internet as `config` has it.
     pub fn new(config: Config) -> Self {
         let port = |attachment: Attachment| Port {
             neighbours: Neighbours::new(attachment.peer, attachment.peer_mac),
@@ -246,7 +255,7 @@ impl Internet {
             cisco: port(config.cisco),
             nat: config.nat.map(Nat::new),
             impairer: Impairer::new(config.impairments),
-            mtu: PathMtu { octets: ETHERNET_MTU, silent: false },
+            mtu: config.mtu,
             fragmented: HashMap::new(),
             late: BTreeMap::new(),
             held: Vec::new(),

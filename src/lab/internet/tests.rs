@@ -27,6 +27,7 @@ fn config() -> Config {
         cisco: attachment(TO_CISCO_MAC, Ipv4Addr::new(198, 51, 100, 254), "198.51.100.0/24", CISCO, CISCO_MAC),
         nat: None,
         impairments: Vec::new(),
+        mtu: PathMtu::default(),
     }
 }
 

@@ -16,16 +16,21 @@ pub(in crate::lab) enum Fork {
 ///
 /// With more threads the child could find a lock taken for ever, so that is refused.
 pub(in crate::lab) fn fork_single_threaded() -> io::Result<Fork> {
-    let threads = std::fs::read_dir("/proc/self/task")?.count();
-    if threads != 1 {
-        return Err(io::Error::other(format!("expected one thread before the fork, found {threads}")));
-    }
+    check_single_threaded()?;
     // SAFETY: there is no other thread whose locks or half-written data the child could see.
     let pid = unsafe { libc::fork() };
     if pid < 0 {
         return Err(io::Error::last_os_error());
     }
     Ok(Pid::from_raw(pid).map_or(Fork::Child, Fork::Parent))
+}
+
+/// An error when this process has more than one thread.
+pub(in crate::lab) fn check_single_threaded() -> io::Result<()> {
+    match std::fs::read_dir("/proc/self/task")?.count() {
+        1 => Ok(()),
+        threads => Err(io::Error::other(format!("expected one thread, found {threads}"))),
+    }
 }
 
 /// Leaves the calling thread's namespaces for new ones of the kinds in `flags`.
