@@ -1,10 +1,17 @@
 //! The command line: one file per verb; parses arguments, calls the library, prints.
 
+mod check;
 mod decode;
+mod doctor;
+mod list;
+mod schema;
+pub mod selecting;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::diag::Diagnostic;
 
 /// Exit status when every cell went as expected.
 pub const SUCCESS: u8 = 0;
@@ -25,13 +32,29 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    List(list::Arguments),
+    Check(check::Arguments),
     Decode(decode::Arguments),
+    Doctor(doctor::Arguments),
+    Schema(schema::Arguments),
 }
 
 /// Runs the command the process was started with.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match arguments.verb {
+        Verb::List(arguments) => list::run(&arguments),
+        Verb::Check(arguments) => check::run(&arguments),
         Verb::Decode(arguments) => decode::run(&arguments),
+        Verb::Doctor(arguments) => doctor::run(&arguments),
+        Verb::Schema(arguments) => schema::run(&arguments),
+    }
+}
+
+/// Tells on standard error why the input cannot be used.
+fn refuse(errors: &[Diagnostic]) {
+    let choice = anstream::AutoStream::choice(&std::io::stderr());
+    for error in errors {
+        eprintln!("{}\n", error.render(choice != anstream::ColorChoice::Never));
     }
 }

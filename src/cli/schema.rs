@@ -1,0 +1,16 @@
+//! `ike-interop schema`: the JSON schema of the scenario file.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use super::SUCCESS;
+use crate::scenario;
+
+/// Print the JSON schema of the scenario file, for editors.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {}
+
+pub(super) fn run(_: &Arguments) -> ExitCode {
+    let _ = writeln!(io::stdout(), "{:#}", scenario::schema());
+    SUCCESS.into()
+}

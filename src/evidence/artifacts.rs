@@ -1,0 +1,265 @@
+//! The folder of a cell: everything a person or another tool wants to look at, made from the event log.
+//!
+//! ```text
+//! events.jsonl     all that happened, in one order; everything else can be made from it again
+//! transcript.txt   the negotiation as text
+//! capture.pcapng   both links of the internet, each packet with its name and what the router decided
+//! wireshark/       a configuration folder with the keys: WIRESHARK_CONFIG_DIR=wireshark wireshark capture.pcapng
+//! cisco.log        the router's console
+//! dut.log          what the implementation wrote
+//! configs/         what both sides ran with
+//! ```
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Component, Path, PathBuf};
+
+use super::capture::{PcapngWriter, WrittenPacket};
+use super::decode::{Content, Protection};
+use super::frames::{LoggedFrame, frames, transcript_of_frames};
+use super::log::{EventLog, Happening, Link};
+use crate::crypto::{Cipher, Hash};
+use crate::ike::event::{EventKind, PolicyOutcome, QuickVerdict};
+use crate::ike::{KeyRecord, Selector};
+use crate::ios::event::RouterEvent;
+use crate::time::Instant;
+
+/// The text of each configuration file by its path below `configs/`.
+pub type Configs = BTreeMap<String, String>;
+
+/// Writes the folder of a cell; what is there from an earlier run is replaced.
+///
+/// # Errors
+///
+/// When a file cannot be written.
+pub fn write(folder: &Path, log: &EventLog, configs: &Configs) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    let create = |name: &str| File::create(folder.join(name)).map(BufWriter::new);
+    log.write(create("events.jsonl")?)?;
+    let frames = frames(log);
+    fs::write(folder.join("transcript.txt"), transcript_of_frames(log, &frames))?;
+    write_capture(create("capture.pcapng")?, log, &frames)?;
+    write_keys(&folder.join("wireshark"), log)?;
+    fs::write(folder.join("cisco.log"), cisco_log(log))?;
+    fs::write(folder.join("dut.log"), dut_log(log))?;
+    for (name, text) in configs {
+        let path = folder.join("configs").join(below(name)?);
+        path.parent().map_or(Ok(()), fs::create_dir_all)?;
+        fs::write(path, text)?;
+    }
+    Ok(())
+}
+
+/// A relative path that stays below where it is put.
+fn below(name: &str) -> io::Result<PathBuf> {
+    let path = Path::new(name);
+    if path.components().all(|part| matches!(part, Component::Normal(_))) && path.components().next().is_some() {
+        return Ok(path.to_owned());
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("`{name}` is no path below the cell's folder")))
+}
+
+/// Writes both links as a pcapng file, every packet with its name as comment.
+///
+/// # Errors
+///
+/// When the output cannot be written.
+pub fn write_capture(output: impl Write, log: &EventLog, frames: &[LoggedFrame<'_>]) -> io::Result<()> {
+    let header = &log.header;
+    let comment = format!("{} with {} {}", header.cell, header.implementation.0, header.implementation.1);
+    let mut writer = PcapngWriter::new(output, &comment, &["internet:dut", "internet:cisco"])?;
+    for (index, frame) in frames.iter().enumerate() {
+        let until = frames.get(index + 1).map_or(log.entries.len(), |next| next.entry);
+        let mut comment = describe(frame);
+        for decision in decisions(log, frame.entry + 1, until) {
+            if !comment.is_empty() {
+                comment.push('\n');
+            }
+            comment.push_str(&decision);
+        }
+        let since_start = u64::try_from(frame.at.since_start().as_nanos()).unwrap_or(u64::MAX);
+        writer.packet(WrittenPacket {
+            interface: match frame.link {
+                Link::Dut => 0,
+                Link::Cisco => 1,
+            },
+            timestamp: header.epoch.saturating_add(since_start),
+            outbound: frame.outbound,
+            octets: frame.octets,
+            comment: &comment,
+        })?;
+    }
+    writer.finish()?;
+    Ok(())
+}
+
+/// What a frame is, in a line.
+fn describe(frame: &LoggedFrame<'_>) -> String {
+    let Some(observed) = &frame.observed else { return String::new() };
+    match &observed.content {
+        Content::Ike(message) => {
+            let mut text = message.named.name.to_string();
+            match message.protection {
+                Protection::Clear => {}
+                Protection::Decrypted(_) => text.push_str(", encrypted"),
+                Protection::Sealed(_) => text.push_str(", encrypted with an unknown key"),
+            }
+            if message.named.retransmission {
+                text.push_str(", retransmission");
+            }
+            let kinds: Vec<String> =
+                message.payloads.iter().map(|payload| payload.body.payload_type().to_string()).collect();
+            if !kinds.is_empty() {
+                let _ = write!(text, ": {}", kinds.join(", "));
+            }
+            if let Some(error) = &message.error {
+                let _ = write!(text, "; damaged: {error}");
+            }
+            text
+        }
+        Content::IkeV2(message) => format!("IKEv2 {}", message.header.exchange),
+        Content::Esp { spi, .. } => match &frame.inner_words {
+            Some(inner) => format!("ESP: {inner}"),
+            None => format!("ESP with SPI {spi}, of which the key is not known"),
+        },
+        Content::Keepalive => "NAT keepalive".to_owned(),
+        Content::Other { .. } => "in clear".to_owned(),
+        Content::Malformed(error) => format!("damaged: {error}"),
+    }
+}
+
+/// What router and internet decided among these entries, in a line each.
+fn decisions(log: &EventLog, from: usize, until: usize) -> Vec<String> {
+    let entries = log.entries.get(from..until).unwrap_or_default();
+    entries.iter().filter_map(|entry| decision(&entry.what)).collect()
+}
+
+fn decision(what: &Happening) -> Option<String> {
+    let event = match what {
+        Happening::Internet { event } => return Some(format!("internet: {event:?}")),
+        Happening::Router { event } => &**event,
+        _ => return None,
+    };
+    let side = |id| Selector::from_id(id).map_or_else(|error| error.to_string(), |selector| selector.to_string());
+    let words = match event {
+        RouterEvent::PacketDropped { source, destination, protocol, reason, .. } => {
+            format!("dropped {source} > {destination}, protocol {protocol}: {reason:?}")
+        }
+        RouterEvent::Ike(event) => match &event.kind {
+            EventKind::PolicyCompared { transform, priority, outcome, .. } => match outcome {
+                PolicyOutcome::Accepted { .. } => format!("transform {transform} is policy {priority}"),
+                PolicyOutcome::Refused(mismatch) => {
+                    format!("transform {transform} is not policy {priority}: {mismatch:?}")
+                }
+            },
+            EventKind::NoPolicyAccepted => "no transform accepted".to_owned(),
+            EventKind::Authenticated => "the peer is authenticated".to_owned(),
+            EventKind::HashMismatch { .. } => "HASH is wrong".to_owned(),
+            EventKind::MalformedMessage { why, .. } => format!("malformed: {why:?}"),
+            EventKind::QuickJudged { local_proxy, remote_proxy, verdict, .. } => {
+                let pair = format!("{} === {}", side(remote_proxy), side(local_proxy));
+                match verdict {
+                    QuickVerdict::Accepted { policy } => format!("{pair} accepted by {policy}"),
+                    QuickVerdict::Refused(refusal) => format!("{pair} refused: {refusal:?}"),
+                }
+            }
+            EventKind::SaInstalled(pair) => {
+                format!("SAs in {:08x}, out {:08x}", pair.inbound_spi, pair.outbound_spi)
+            }
+            _ => return None,
+        },
+        _ => return None,
+    };
+    Some(format!("cisco: {words}"))
+}
+
+/// Writes a Wireshark configuration folder with the keys of the log.
+///
+/// # Errors
+///
+/// When a file cannot be written.
+pub fn write_keys(folder: &Path, log: &EventLog) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    let (mut ike, mut esp) = (String::new(), String::new());
+    for what in log.happenings() {
+        let Happening::Keys { record } = what else { continue };
+        match &**record {
+            KeyRecord::Isakmp { id, key, .. } => {
+                let _ = writeln!(ike, "{},{}", hex::encode(id.initiator.0), hex::encode(key.as_bytes()));
+            }
+            // Any addresses: behind a NAT an SA has others on each link, and its SPI tells it well enough.
+            KeyRecord::Esp { spi, suite, keys, .. } => {
+                let _ = writeln!(
+                    esp,
+                    r#""IPv4","*","*","0x{:08x}","{}","{}","{}","{}""#,
+                    spi.0,
+                    cipher_name(suite.cipher),
+                    key_text(keys.encryption.as_bytes()),
+                    suite.integrity.map_or("NULL", hash_name),
+                    key_text(keys.integrity.as_bytes()),
+                );
+            }
+        }
+    }
+    fs::write(folder.join("ikev1_decryption_table"), ike)?;
+    fs::write(folder.join("esp_sa"), esp)?;
+    fs::write(folder.join("preferences"), "esp.enable_encryption_decode: TRUE\nesp.enable_authentication_check: TRUE\n")
+}
+
+fn key_text(key: &[u8]) -> String {
+    if key.is_empty() { String::new() } else { format!("0x{}", hex::encode(key)) }
+}
+
+/// The names of Wireshark's table of ESP SAs (its manual, 11.12).
+fn cipher_name(cipher: Cipher) -> &'static str {
+    match cipher {
+        Cipher::Des => "DES-CBC [RFC2405]",
+        Cipher::TripleDes => "TripleDES-CBC [RFC2451]",
+        Cipher::Aes128 | Cipher::Aes192 | Cipher::Aes256 => "AES-CBC [RFC3602]",
+        Cipher::Aes128Gcm | Cipher::Aes192Gcm | Cipher::Aes256Gcm => "AES-GCM with 16 octet ICV [RFC4106]",
+        Cipher::Null => "NULL",
+    }
+}
+
+fn hash_name(hash: Hash) -> &'static str {
+    match hash {
+        Hash::Md5 => "HMAC-MD5-96 [RFC2403]",
+        Hash::Sha1 => "HMAC-SHA-1-96 [RFC2404]",
+        Hash::Sha256 => "HMAC-SHA-256-128 [RFC4868]",
+        Hash::Sha384 => "HMAC-SHA-384-192 [RFC4868]",
+        Hash::Sha512 => "HMAC-SHA-512-256 [RFC4868]",
+    }
+}
+
+/// The router's console with the time since the cell began before each line.
+pub fn cisco_log(log: &EventLog) -> String {
+    let mut out = String::new();
+    for entry in &log.entries {
+        match &entry.what {
+            Happening::Console { text } => lines(&mut out, entry.at, text),
+            Happening::Show { command, text } => {
+                lines(&mut out, entry.at, &format!("#{command}"));
+                let _ = writeln!(out, "{}", text.trim_end());
+            }
+            _ => {}
+        }
+    }
+    out
+}
+
+/// What the implementation wrote, with the time since the cell began before each line.
+pub fn dut_log(log: &EventLog) -> String {
+    let mut out = String::new();
+    for entry in &log.entries {
+        if let Happening::Log { text, .. } = &entry.what {
+            lines(&mut out, entry.at, text);
+        }
+    }
+    out
+}
+
+fn lines(out: &mut String, at: Instant, text: &str) {
+    let _ = writeln!(out, "{:9.3} {text}", at.since_start().as_secs_f64());
+}

@@ -1,0 +1,94 @@
+//! Reviewed transcripts, beside the scenario they are of, in insta's form.
+//!
+//! `phase2/acl-not-mirrored.yaml` with strongSwan against 15.x has
+//! `phase2/snapshots/acl-not-mirrored@strongswan@15.x.snap`, or, where all releases agree,
+//! `phase2/snapshots/acl-not-mirrored@strongswan.snap`. The fixed twin's begins with `acl-not-mirrored.fixed`.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use similar::TextDiff;
+
+use crate::scenario::{Cell, Twin};
+
+/// How a transcript compares with the reviewed one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// They are the same.
+    Match,
+    /// They differ.
+    Changed {
+        /// The file of the reviewed one.
+        file: PathBuf,
+        /// From the reviewed one to this, as a unified diff.
+        diff: String,
+    },
+    /// None has been reviewed.
+    Missing,
+}
+
+/// The files a cell's reviewed transcript may be in: the one of its release, and the one of all releases.
+pub fn files(cell: &Cell) -> [PathBuf; 2] {
+    let source = &cell.scenario.source.path;
+    let stem = source.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let twin = if cell.twin == Some(Twin::Fixed) { ".fixed" } else { "" };
+    let folder = source.parent().unwrap_or(Path::new("")).join("snapshots");
+    let (implementation, release) = (cell.implementation, cell.release);
+    [
+        folder.join(format!("{stem}{twin}@{implementation}@{release}.snap")),
+        folder.join(format!("{stem}{twin}@{implementation}.snap")),
+    ]
+}
+
+/// Compares a cell's transcript with the reviewed one.
+///
+/// # Errors
+///
+/// When the reviewed one exists and cannot be read.
+pub fn compare(cell: &Cell, transcript: &str) -> io::Result<Comparison> {
+    for file in files(cell) {
+        let reviewed = match fs::read_to_string(&file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        let reviewed = contents(&reviewed);
+        if reviewed.trim_end() == transcript.trim_end() {
+            return Ok(Comparison::Match);
+        }
+        let (old, new) = (format!("{}\n", reviewed.trim_end()), format!("{}\n", transcript.trim_end()));
+        let diff = TextDiff::from_lines(&old, &new);
+        let diff = diff.unified_diff().context_radius(2).header("reviewed", "this run").to_string();
+        return Ok(Comparison::Changed { file, diff });
+    }
+    Ok(Comparison::Missing)
+}
+
+/// Makes a cell's transcript the reviewed one: of its release alone when another release has another one.
+///
+/// # Errors
+///
+/// When a file cannot be written.
+pub fn accept(cell: &Cell, transcript: &str, shared: bool) -> io::Result<PathBuf> {
+    let [own, common] = files(cell);
+    let file = if shared { &common } else { &own };
+    file.parent().map_or(Ok(()), fs::create_dir_all)?;
+    let source = cell.scenario.source.path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let header = format!(
+        "---\nsource: {}\nexpression: transcript of {}\n---\n",
+        source.unwrap_or_default(),
+        if shared { format!("{} with {}", cell.scenario.name, cell.implementation) } else { cell.name.clone() }
+    );
+    fs::write(file, format!("{header}{}\n", transcript.trim_end()))?;
+    if shared && own.exists() {
+        fs::remove_file(&own)?;
+    }
+    Ok(file.clone())
+}
+
+/// What stands behind insta's header.
+fn contents(text: &str) -> &str {
+    let Some(rest) = text.strip_prefix("---\n") else { return text };
+    rest.split_once("\n---\n").map_or(text, |(_, contents)| contents)
+}
