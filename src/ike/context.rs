@@ -24,7 +24,7 @@ pub(crate) struct Shared {
     pub outputs: VecDeque<Output>,
     pub registry: Registry,
     pub pairs: Pairs,
-    last_connection: u32,
+    next_connection: u32,
     device: [u8; 16],
 }
 
@@ -35,28 +35,25 @@ pub(crate) struct Context<'a> {
     pub policy: &'a mut dyn Policy,
 }
 
-/// Connection ids begin behind this one (cisco-ios-facts 2.4 [S]).
-const CONNECTIONS_FROM: u32 = 1000;
-
 impl Shared {
     pub fn new(personality: Personality, mut rng: StdRng) -> Self {
         let mut device = [0; 16];
         rng.fill_bytes(&mut device);
         Self {
+            next_connection: personality.first_connection,
             personality,
             rng,
             outputs: VecDeque::new(),
             registry: Registry::default(),
             pairs: Pairs::default(),
-            last_connection: CONNECTIONS_FROM,
             device,
         }
     }
 
     /// The connection id of an SA whose keys are derived.
     pub fn next_connection(&mut self) -> u32 {
-        self.last_connection += 1;
-        self.last_connection
+        self.next_connection += 1;
+        self.next_connection - 1
     }
 
     /// Random octets.

@@ -17,6 +17,8 @@ pub struct Personality {
     pub padding: Padding,
     /// Whether the first four octets of a cookie stay the same towards one peer.
     pub stable_cookies: bool,
+    /// The connection id of the first SA whose keys are derived.
+    pub first_connection: u32,
     /// Order of the attributes in an offered phase 1 transform. Key length stands only where the cipher needs one.
     pub phase1_attributes: Vec<OakleyAttribute>,
     /// Order of the attributes in an offered phase 2 transform. A life type stands for itself and its duration.
@@ -294,6 +296,7 @@ impl Personality {
             nonce_len: 32,
             padding: Padding::WhenNeeded,
             stable_cookies: false,
+            first_connection: 1,
             phase1_attributes: vec![
                 A::Encryption,
                 A::KeyLength,

@@ -1,5 +1,6 @@
 //! Two engines negotiate in memory.
 
+mod cisco;
 mod happy;
 mod hostile;
 mod lifecycle;

@@ -35,6 +35,7 @@ impl Behaviour {
             nonce_len: self.phase1.nonce_len,
             padding: if self.phase1.pad_when_aligned { Padding::WholeBlockWhenAligned } else { Padding::WhenNeeded },
             stable_cookies: self.phase1.stable_cookies,
+            first_connection: self.phase1.first_connection,
             // [S:PCAP-MM, PCAP-AM, PCAP-PL]
             phase1_attributes: vec![
                 A::Encryption,
