@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, AsRawFd};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::StreamExt;
 use futures_util::stream::TryStreamExt;
@@ -95,11 +96,13 @@ impl Links {
     pub async fn add_veth(&self, here: VethEnd<'_>, there: VethEnd<'_>, mtu: u32) -> Result<(), LabError> {
         let peer = LinkMessageBuilder::<LinkUnspec>::new()
             .name(there.interface.to_owned())
+            .index(unused_index())
             .address(there.mac.0.to_vec())
             .mtu(mtu)
             .setns_by_fd(there.namespace.as_fd().as_raw_fd())
             .build();
         let pair = LinkMessageBuilder::<LinkVeth>::new(here.interface, "")
+            .index(unused_index())
             .address(here.mac.0.to_vec())
             .mtu(mtu)
             .set_info_data(InfoData::Veth(InfoVeth::Peer(peer)))
@@ -236,6 +239,15 @@ impl Links {
             LabError::new(format!("{} in {}", doing(), self.place), source)
         })
     }
+}
+
+/// An interface index no other link of this process has.
+///
+/// Left to itself the kernel gives both ends of a link the same index, each in its namespace. It then takes neither for an
+/// upper device (`linkwatch_urgent_event`), and may tell of their carrier a second late.
+fn unused_index() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(1000);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// Has frames leave the kernel as they will be on the wire: no larger than the MTU, with their checksums.
