@@ -2,6 +2,7 @@
 
 use std::io;
 
+pub mod cell;
 pub mod clock;
 pub mod esp_socket;
 pub mod forwarder;
@@ -13,12 +14,14 @@ pub mod ping;
 pub mod probe;
 pub mod process;
 pub mod sandbox;
+pub mod schedule;
 mod sys;
 pub mod topology;
 pub mod tun;
 
 pub use clock::Clock;
 pub use namespace::Namespace;
+pub use topology::Topology;
 
 /// Something the lab asked of the kernel and did not get.
 #[derive(Debug, thiserror::Error)]

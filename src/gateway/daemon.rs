@@ -1,0 +1,261 @@
+//! The process around the gateway: UDP sockets, a raw socket for ESP, a TUN device and the control socket.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::path::{Path, PathBuf};
+
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UdpSocket, UnixListener, UnixStream};
+use tokio::sync::{mpsc, oneshot};
+
+use super::control::{IsakmpReport, PairReport, Reply, Request};
+use super::machine::{Gateway, Input, Output, esp_of_raw};
+use super::policy::INTERFACE;
+use super::settings::Settings;
+use crate::lab::esp_socket::EspSocket;
+use crate::lab::link::{Links, NextHop};
+use crate::lab::tun::Tun;
+use crate::lab::{Clock, LabError};
+
+/// The line it writes when everything is open and it answers.
+pub const READY: &str = "ready";
+
+/// Room for the headers of ESP in UDP with the largest padding and ICV.
+const TUNNEL_MTU: u32 = 1400;
+
+/// Why the gateway could not run.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// Its configuration file cannot be used.
+    #[error("{path}: {reason}", path = path.display())]
+    Settings {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A socket could not be opened.
+    #[error("cannot open {what}: {source}")]
+    Open {
+        /// Which.
+        what: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The TUN device or the raw socket could not be set up.
+    #[error(transparent)]
+    Tunnel(#[from] LabError),
+}
+
+type Asked = (Request, oneshot::Sender<Reply>);
+
+/// Runs the gateway of the settings in `settings`, controlled over the socket at `control`, until it is told to stop.
+///
+/// # Errors
+///
+/// When something cannot be opened; nothing is negotiated then.
+pub async fn run(settings: &Path, control: &Path) -> Result<(), DaemonError> {
+    let invalid = |reason: String| DaemonError::Settings { path: settings.to_owned(), reason };
+    let text = std::fs::read_to_string(settings).map_err(|error| invalid(error.to_string()))?;
+    let settings: Settings = serde_json::from_str(&text).map_err(|error| invalid(error.to_string()))?;
+    let sockets = Sockets::open(&settings).await?;
+    let listener = UnixListener::bind(control)
+        .map_err(|source| DaemonError::Open { what: control.display().to_string(), source })?;
+    let (asked, requests) = mpsc::channel(4);
+    let accepting = tokio::spawn(accept(listener, asked));
+    println!("{READY}");
+    let mut daemon = Daemon { gateway: Gateway::new(settings), sockets, clock: Clock::start(), waiting: Vec::new() };
+    daemon.serve(requests).await;
+    accepting.abort();
+    Ok(())
+}
+
+struct Sockets {
+    ike: UdpSocket,
+    natt: UdpSocket,
+    esp: EspSocket,
+    tun: Tun,
+}
+
+impl Sockets {
+    async fn open(settings: &Settings) -> Result<Self, DaemonError> {
+        let udp = async |port| {
+            let address = SocketAddrV4::new(settings.local, port);
+            UdpSocket::bind(address)
+                .await
+                .map_err(|source| DaemonError::Open { what: format!("UDP {address}"), source })
+        };
+        let (ike, natt) = (udp(500).await?, udp(4500).await?);
+        let esp = EspSocket::open_here(settings.local)?;
+        let tun = Tun::open_here(INTERFACE)?;
+        let links = Links::open_here()?;
+        let index = links.index(INTERFACE).await?;
+        links.set_mtu(index, TUNNEL_MTU).await?;
+        links.set_up(index, true).await?;
+        for selectors in &settings.traffic {
+            if let Some(remote) = selectors.remote.prefix() {
+                links.add_route(remote, NextHop::Interface(index), None).await?;
+            }
+        }
+        Ok(Self { ike, natt, esp, tun })
+    }
+
+    async fn send_datagram(&self, local: SocketAddrV4, remote: SocketAddrV4, octets: &[u8]) -> io::Result<()> {
+        let socket = if local.port() == 500 { &self.ike } else { &self.natt };
+        socket.send_to(octets, SocketAddr::V4(remote)).await.map(|_| ())
+    }
+}
+
+async fn accept(listener: UnixListener, asked: mpsc::Sender<Asked>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        tokio::spawn(converse(stream, asked.clone()));
+    }
+}
+
+/// Answers the requests of one connection, one after the other.
+async fn converse(stream: UnixStream, asked: mpsc::Sender<Asked>) -> io::Result<()> {
+    let (reader, mut writer) = stream.into_split();
+    let mut lines = BufReader::new(reader).lines();
+    while let Some(line) = lines.next_line().await? {
+        let reply = match serde_json::from_str(&line) {
+            Ok(request) => {
+                let (answer, answered) = oneshot::channel();
+                if asked.send((request, answer)).await.is_err() {
+                    break;
+                }
+                answered.await.unwrap_or_else(|_| Reply::Error("the gateway ends".to_owned()))
+            }
+            Err(error) => Reply::Error(error.to_string()),
+        };
+        let mut text = serde_json::to_vec(&reply)?;
+        text.push(b'\n');
+        writer.write_all(&text).await?;
+    }
+    Ok(())
+}
+
+struct Daemon {
+    gateway: Gateway,
+    sockets: Sockets,
+    clock: Clock,
+    /// Who asked to initiate and waits for the outcome.
+    waiting: Vec<oneshot::Sender<Reply>>,
+}
+
+impl Daemon {
+    async fn serve(&mut self, mut requests: mpsc::Receiver<Asked>) {
+        let (mut on_ike, mut on_natt) = (vec![0; 65_536], vec![0; 65_536]);
+        let local = |socket: &UdpSocket| match socket.local_addr() {
+            Ok(SocketAddr::V4(address)) => address,
+            _ => SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0),
+        };
+        let (ike_local, natt_local) = (local(&self.sockets.ike), local(&self.sockets.natt));
+        loop {
+            let wake = self.gateway.next_timeout().map(|at| self.clock.deadline(at));
+            let sleep = async {
+                match wake {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                received = self.sockets.ike.recv_from(&mut on_ike) => {
+                    if let Ok((length, SocketAddr::V4(remote))) = received {
+                        self.feed(Input::Datagram { local: ike_local, remote, octets: &on_ike[..length] }).await;
+                    }
+                }
+                received = self.sockets.natt.recv_from(&mut on_natt) => {
+                    if let Ok((length, SocketAddr::V4(remote))) = received {
+                        self.feed(Input::Datagram { local: natt_local, remote, octets: &on_natt[..length] }).await;
+                    }
+                }
+                received = self.sockets.esp.recv() => {
+                    if let Some((source, octets)) = received.ok().and_then(|packet| esp_of_raw(&packet)) {
+                        self.feed(Input::Esp { source, octets: &octets }).await;
+                    }
+                }
+                received = self.sockets.tun.recv() => {
+                    match received {
+                        Ok(packet) => self.feed(Input::Inner(&packet)).await,
+                        Err(error) => {
+                            eprintln!("the tunnel device is gone: {error}");
+                            return;
+                        }
+                    }
+                }
+                asked = requests.recv() => match asked {
+                    Some((Request::Stop, answer)) => {
+                        // Whoever asked may have gone already.
+                        let _ = answer.send(Reply::Done);
+                        return;
+                    }
+                    Some((request, answer)) => self.answer(request, answer).await,
+                    None => return,
+                },
+                () = sleep => self.feed(Input::Timeout).await,
+            }
+        }
+    }
+
+    async fn answer(&mut self, request: Request, answer: oneshot::Sender<Reply>) {
+        let reply = match request {
+            Request::Initiate => {
+                self.waiting.push(answer);
+                return self.feed(Input::Initiate).await;
+            }
+            Request::Terminate => {
+                self.feed(Input::Terminate).await;
+                Reply::Done
+            }
+            Request::Sas => self.sas(),
+            Request::Stop => Reply::Done,
+        };
+        // Whoever asked may have gone already.
+        let _ = answer.send(reply);
+    }
+
+    fn sas(&self) -> Reply {
+        let now = self.clock.now();
+        let isakmp = self.gateway.isakmp().map(|sa| IsakmpReport {
+            id: crate::ike::IsakmpSaId { initiator: sa.initiator_cookie, responder: sa.responder_cookie },
+            role: sa.role,
+            progress: sa.progress,
+        });
+        let pairs = self.gateway.pairs().map(|state| PairReport {
+            pair: state.pair,
+            inbound: state.inbound,
+            outbound: state.outbound,
+            age: now - state.since,
+        });
+        Reply::Sas { isakmp: isakmp.collect(), pairs: pairs.collect() }
+    }
+
+    async fn feed(&mut self, input: Input<'_>) {
+        self.gateway.handle(self.clock.now(), input);
+        while let Some(output) = self.gateway.poll() {
+            let sent = match output {
+                Output::Datagram { local, remote, octets } => self.sockets.send_datagram(local, remote, &octets).await,
+                Output::Esp { destination, octets } => self.sockets.esp.send(destination, &octets).await,
+                Output::Inner(packet) => self.sockets.tun.send(&packet).await,
+                Output::Event(event) => {
+                    println!("{}", super::log::line(&event));
+                    Ok(())
+                }
+                Output::Keys(_) => Ok(()),
+                Output::Dropped(why) => {
+                    println!("dropped: {why}");
+                    Ok(())
+                }
+                Output::Initiated(results) => {
+                    for answer in self.waiting.drain(..) {
+                        let _ = answer.send(Reply::Initiated(results.clone()));
+                    }
+                    Ok(())
+                }
+            };
+            if let Err(error) = sent {
+                println!("cannot send: {error}");
+            }
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The implementation that is part of this program: the [`gateway`], run as a child process and steered over its socket.
+
+mod config;
+mod driver;
+mod sas;
+
+use crate::gateway;
+use crate::implementations::{
+    Availability, BoxFuture, CellContext, ConfigFiles, DataPath, Failure, Host, Implementation, Options, Running,
+    Unsupported,
+};
+use crate::scenario::Tunnel;
+use crate::scenario::tunnel::Exchange;
+
+/// The program that runs: this one, whatever its file is called and wherever it lies.
+const OWN_PROGRAM: &str = "/proc/self/exe";
+
+/// The gateway's configuration file.
+const SETTINGS: &str = "gateway.json";
+
+/// The built-in implementation.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Builtin;
+
+impl Implementation for Builtin {
+    fn name(&self) -> &str {
+        "builtin"
+    }
+
+    fn availability(&self, host: &Host) -> Availability {
+        match &host.tun {
+            Ok(()) => Availability::Ready {
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                path: OWN_PROGRAM.into(),
+                data_path: DataPath::Tun,
+            },
+            Err(remedy) => {
+                Availability::Missing { reason: "there is no TUN device".to_owned(), remedy: remedy.clone() }
+            }
+        }
+    }
+
+    fn supports(&self, tunnel: &Tunnel, _: DataPath) -> Result<(), Unsupported> {
+        match tunnel.phase1.exchange {
+            Exchange::Main => Ok(()),
+            Exchange::Aggressive => Err(Unsupported {
+                implementation: self.name().to_owned(),
+                what: "aggressive mode".to_owned(),
+                why: "its engine speaks main mode only".to_owned(),
+            }),
+        }
+    }
+
+    fn configure(&self, tunnel: &Tunnel, options: &Options) -> ConfigFiles {
+        let settings: gateway::Settings = config::settings(tunnel, options);
+        let text = serde_json::to_string_pretty(&settings).unwrap_or_else(|error| error.to_string());
+        ConfigFiles::from([(SETTINGS.to_owned(), text)])
+    }
+
+    fn start<'a>(&'a self, cell: &'a CellContext<'a>) -> BoxFuture<'a, Result<Box<dyn Running>, Failure>> {
+        Box::pin(async move { Ok(Box::new(driver::Gateway::start(self, cell).await?) as Box<dyn Running>) })
+    }
+}

@@ -1,0 +1,249 @@
+//! One cell: stands the lab up, runs the implementation against the router, and writes down what happens.
+
+mod plan;
+mod recorder;
+mod router;
+mod steps;
+
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
+
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, LocalSet, spawn_local};
+use tokio::time::Instant as TokioInstant;
+
+use crate::evidence::log::{CellHeader, EventLog, Happening, Link, VERSION};
+use crate::implementations::{CellContext, ConfigFiles, DataPath, Failure, Implementation, Options, Retransmission};
+use crate::ios::router::Router;
+use crate::lab::forwarder::{Forwarder, Observed};
+use crate::lab::frame_port::{Direction, FramePort, PortOptions};
+use crate::lab::internet::{Command, Side};
+use crate::lab::process::{Line, Stream};
+use crate::lab::topology::{self, Topology};
+use crate::lab::{Clock, LabError};
+use crate::scenario::{Cell, Scenario};
+use recorder::Recorder;
+use router::{RouterDriver, Typed};
+use steps::Stage;
+
+/// How long the negotiation of one pair of selectors may take before it is given up from outside.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How long a whole cell may take.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// What a cell is run with.
+pub struct CellRun<'a> {
+    /// The cell.
+    pub cell: &'a Cell,
+    /// Its implementation.
+    pub implementation: &'a dyn Implementation,
+    /// The implementation's program.
+    pub program: &'a Path,
+    /// Its version.
+    pub version: &'a str,
+    /// How its ESP travels.
+    pub data_path: DataPath,
+    /// A folder for its configuration files; it exists.
+    pub folder: &'a Path,
+    /// The seed of every random choice of router and internet.
+    pub seed: u64,
+}
+
+/// Why a cell could not be run.
+#[derive(Debug, thiserror::Error)]
+pub enum CellError {
+    /// The kernel refused something.
+    #[error(transparent)]
+    Lab(#[from] LabError),
+    /// The implementation did not start.
+    #[error(transparent)]
+    Implementation(#[from] Failure),
+    /// Its folder or runtime could not be made.
+    #[error("cannot prepare the cell: {0}")]
+    Prepare(#[from] std::io::Error),
+    /// The log could not be made.
+    #[error(transparent)]
+    Log(#[from] crate::evidence::log::LogError),
+}
+
+/// Runs a cell from its first namespace to its last, and gives all that happened. A failure of the harness itself is the
+/// last thing that happened then.
+///
+/// To be called on a runtime of one thread that outlives the cell's processes.
+///
+/// # Errors
+///
+/// Never for what the implementation or the router does; see [`CellError`].
+pub async fn run(run: &CellRun<'_>) -> Result<EventLog, CellError> {
+    let clock = Clock::start();
+    let recorder = Recorder::new(clock);
+    let scenario = &run.cell.scenario;
+    recorder.now(Happening::Started(CellHeader {
+        version: VERSION,
+        cell: run.cell.name.clone(),
+        implementation: (run.implementation.name().to_owned(), run.version.to_owned()),
+        release: run.cell.release,
+        seed: run.seed,
+        epoch: clock.wall_start().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64,
+        dut: scenario.tunnel.local,
+        cisco: scenario.tunnel.remote,
+    }));
+    let result = tokio::time::timeout(LIMIT, LocalSet::new().run_until(perform(run, clock, &recorder))).await;
+    match result {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => recorder.now(Happening::HarnessFailed { reason: error.to_string() }),
+        Err(_) => {
+            recorder.now(Happening::HarnessFailed { reason: format!("the cell took longer than {LIMIT:?}") });
+        }
+    }
+    recorder.phase("teardown");
+    recorder.now(Happening::Ended);
+    Ok(EventLog::new(recorder.take())?)
+}
+
+/// A task that ends with this value.
+struct Guarded(JoinHandle<()>);
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn perform(run: &CellRun<'_>, clock: Clock, recorder: &Recorder) -> Result<(), CellError> {
+    let scenario = &*run.cell.scenario;
+    let router = plan::router(scenario, run.cell.release, run.seed);
+    let plan = plan::addresses(scenario, &router);
+    let internet = plan::internet(scenario, &plan, &router);
+    let topology = Topology::build(plan).await?;
+    recorder.phase("topology");
+    let (changes, commands) = mpsc::unbounded_channel();
+    let forwarder = Forwarder::open(&topology, internet, clock)?;
+    let forwarding = spawn_local(forward(forwarder, commands, recorder.clone()));
+    let (typed, console) = mpsc::channel(4);
+    let routing = drive_router(scenario, router, &topology, console, clock, recorder)?;
+    let _routing = Guarded(spawn_local(routing));
+    let (log, lines) = mpsc::unbounded_channel();
+    let _writing = Guarded(spawn_local(write_down(lines, recorder.clone())));
+    let native = native_files(run);
+    let context = CellContext {
+        program: run.program,
+        namespace: &topology.dut,
+        folder: run.folder,
+        tunnel: &scenario.tunnel,
+        native: native.as_ref(),
+        options: Options { data_path: run.data_path, retransmission: Retransmission::default() },
+        clock,
+        log,
+        patience: PATIENCE,
+    };
+    let running = run.implementation.start(&context).await?;
+    recorder.phase("implementation started");
+    let mut stage = Stage { scenario, topology: &topology, running, console: typed, recorder: recorder.clone(), clock };
+    stage.perform().await;
+    recorder.phase("steps");
+    conclude(stage).await;
+    // It forwards what has come in by now, and ends.
+    drop(changes);
+    if forwarding.await.is_err() {
+        recorder.now(Happening::HarnessFailed { reason: "the internet panicked".to_owned() });
+    }
+    recorder.phase("concluded");
+    Ok(())
+}
+
+/// Asks both sides what they have in the end, and ends the implementation.
+async fn conclude(mut stage: Stage<'_>) {
+    stage.settle().await;
+    let wanted = stage.scenario.expect.cisco.show.keys().map(String::as_str);
+    let shows: Vec<&str> =
+        ALWAYS_SHOWN.iter().copied().chain(wanted.filter(|wanted| !ALWAYS_SHOWN.contains(wanted))).collect();
+    for command in shows {
+        if let Err(reason) = stage.type_on_console(command).await {
+            stage.recorder.now(Happening::HarnessFailed { reason });
+        }
+    }
+    match stage.running.sas().await {
+        Ok(state) => stage.recorder.now(Happening::Sas { state: Box::new(state) }),
+        Err(failure) => stage.recorder.now(Happening::HarnessFailed { reason: failure.to_string() }),
+    }
+    let recorder = stage.recorder.clone();
+    if let Err(failure) = stage.running.stop().await {
+        recorder.now(Happening::HarnessFailed { reason: failure.to_string() });
+    }
+}
+
+/// What the router is asked in the end of every cell.
+const ALWAYS_SHOWN: [&str; 2] = ["show crypto isakmp sa", "show crypto ipsec sa"];
+
+async fn write_down(mut lines: mpsc::UnboundedReceiver<Line>, recorder: Recorder) {
+    while let Some(line) = lines.recv().await {
+        recorder.at(line.at, Happening::Log { stderr: line.stream == Stream::Stderr, text: line.text });
+    }
+}
+
+/// Forwards between the two sides, and writes down every frame that crosses the internet's links.
+async fn forward(mut forwarder: Forwarder, mut commands: mpsc::UnboundedReceiver<Command>, recorder: Recorder) {
+    let writing = recorder.clone();
+    let observe = move |observed| match observed {
+        Observed::Frame { side, direction, at, bytes } => {
+            let outbound = direction == Direction::Out;
+            writing.at(at, Happening::Frame { link: link(side), outbound, octets: bytes });
+        }
+        Observed::Event { at, event } => writing.at(at, Happening::Internet { event: Box::new(event) }),
+    };
+    if let Err(error) = forwarder.run(&mut commands, observe).await {
+        recorder.now(Happening::HarnessFailed { reason: error.to_string() });
+    }
+    match forwarder.lost() {
+        Ok(0) => {}
+        Ok(count) => recorder.now(Happening::FramesLost { count }),
+        Err(error) => recorder.now(Happening::HarnessFailed { reason: error.to_string() }),
+    }
+}
+
+fn link(side: Side) -> Link {
+    match side {
+        Side::Dut => Link::Dut,
+        Side::Cisco => Link::Cisco,
+    }
+}
+
+fn drive_router(
+    scenario: &Scenario,
+    machine: Router,
+    topology: &Topology,
+    console: mpsc::Receiver<Typed>,
+    clock: Clock,
+    recorder: &Recorder,
+) -> Result<impl Future<Output = ()> + 'static, LabError> {
+    let port = |interface| FramePort::open(&topology.cisco, interface, PortOptions::default(), clock);
+    let driver = RouterDriver {
+        machine,
+        outside: (scenario.addresses.outside.clone(), port(topology::OUTSIDE)?),
+        inside: (plan::inside(scenario), port(topology::INSIDE)?),
+        console,
+        recorder: recorder.clone(),
+        clock,
+    };
+    let recorder = recorder.clone();
+    Ok(async move {
+        if let Err(error) = driver.run().await {
+            recorder.now(Happening::HarnessFailed { reason: format!("the router stopped: {error}") });
+        }
+    })
+}
+
+fn native_files(run: &CellRun<'_>) -> Option<ConfigFiles> {
+    let files = run.cell.scenario.native.get(&run.cell.implementation)?;
+    Some(files.iter().map(|(name, source)| (name.clone(), source.text.to_string())).collect())
+}
+
+/// Waits for `wake`, or for ever.
+async fn sleep_until(wake: Option<TokioInstant>) {
+    match wake {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

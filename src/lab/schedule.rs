@@ -1,0 +1,112 @@
+//! Runs many cells at a time.
+//!
+//! Each worker is a thread with a runtime of its own that runs one cell after the other: the processes of a cell die with
+//! the thread that started them, and no two cells share anything but the sandbox.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::{Duration, Instant};
+
+use crate::evidence::log::EventLog;
+use crate::implementations::{DataPath, Implementation};
+use crate::lab::cell::{self, CellError, CellRun};
+use crate::scenario::Cell;
+
+/// A cell that can be run here.
+#[derive(Clone)]
+pub struct Job {
+    /// The cell.
+    pub cell: Cell,
+    /// Its implementation.
+    pub implementation: Arc<dyn Implementation>,
+    /// The implementation's program.
+    pub program: PathBuf,
+    /// Its version.
+    pub version: String,
+    /// How its ESP travels.
+    pub data_path: DataPath,
+    /// Where its configuration files go; made when the cell begins.
+    pub folder: PathBuf,
+    /// The seed of its random choices.
+    pub seed: u64,
+}
+
+/// What happens while cells run.
+pub enum Progress<T> {
+    /// The cell of this name began.
+    Started(String),
+    /// A cell ended, and this was made of it.
+    Finished(T),
+}
+
+/// How a cell ended.
+pub struct Ended {
+    /// Its evidence, or why there is none.
+    pub log: Result<EventLog, CellError>,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+/// Runs `jobs`, `at_once` at a time. What `finish` makes of each, on the worker's thread, goes to `tell` on this one; no
+/// further cell is begun once that breaks.
+pub fn run<T: Send>(
+    jobs: Vec<Job>,
+    at_once: usize,
+    finish: impl Fn(&Job, Ended) -> T + Sync,
+    mut tell: impl FnMut(Progress<T>) -> ControlFlow<()>,
+) {
+    let workers = at_once.clamp(1, jobs.len().max(1));
+    let queue = Mutex::new(VecDeque::from(jobs));
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+    let (progress, told) = mpsc::channel();
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            let progress = progress.clone();
+            let (next, finish) = (&next, &finish);
+            scope.spawn(move || {
+                while let Some(job) = next() {
+                    // Nobody listens any more when the run was broken off.
+                    let _ = progress.send(Progress::Started(job.cell.name.clone()));
+                    let finished = finish(&job, run_one(&job));
+                    let _ = progress.send(Progress::Finished(finished));
+                }
+            });
+        }
+        drop(progress);
+        for event in told {
+            if tell(event).is_break() {
+                queue.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            }
+        }
+    });
+}
+
+/// Runs one cell on this thread.
+pub fn run_one(job: &Job) -> Ended {
+    let started = Instant::now();
+    let log = perform(job);
+    Ended { log, duration: started.elapsed() }
+}
+
+fn perform(job: &Job) -> Result<EventLog, CellError> {
+    std::fs::create_dir_all(&job.folder)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let run = CellRun {
+        cell: &job.cell,
+        implementation: &*job.implementation,
+        program: &job.program,
+        version: &job.version,
+        data_path: job.data_path,
+        folder: &job.folder,
+        seed: job.seed,
+    };
+    runtime.block_on(cell::run(&run))
+}
+
+/// The seed of a cell of a run with `seed`: another for each name, the same each time.
+pub fn cell_seed(seed: u64, cell: &str) -> u64 {
+    let digest = crate::crypto::Hash::Sha256.digest(&[&seed.to_be_bytes(), cell.as_bytes()]);
+    digest.iter().take(8).fold(0, |seed, octet| seed << 8 | u64::from(*octet))
+}
