@@ -27,6 +27,7 @@ pub mod implementations;
 pub mod ios;
 pub mod lab;
 pub mod report;
+pub mod run;
 pub mod scenario;
 pub mod time;
 pub mod verdict;

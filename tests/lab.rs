@@ -327,6 +327,7 @@ fn plan() -> Result<Plan, Failed> {
         dut: uplink("192.0.2.10", "192.0.2.254")?,
         cisco: uplink("198.51.100.1", "198.51.100.254")?,
         right: vec![stub("10.2.0.10", 24, "10.2.0.1")?],
+        protected: Vec::new(),
         mtu: 1500,
     })
 }

@@ -3,7 +3,10 @@
 mod check;
 mod decode;
 mod doctor;
+mod gateway;
+mod lab;
 mod list;
+mod run;
 mod schema;
 pub mod selecting;
 
@@ -32,17 +35,24 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Run(run::Arguments),
     List(list::Arguments),
     Check(check::Arguments),
     Decode(decode::Arguments),
+    Lab(lab::Arguments),
     Doctor(doctor::Arguments),
     Schema(schema::Arguments),
+    #[command(hide = true)]
+    Gateway(gateway::Arguments),
 }
 
 /// Runs the command the process was started with.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match arguments.verb {
+        Verb::Run(arguments) => run::run(&arguments),
+        Verb::Lab(arguments) => lab::run(&arguments),
+        Verb::Gateway(arguments) => gateway::run(&arguments),
         Verb::List(arguments) => list::run(&arguments),
         Verb::Check(arguments) => check::run(&arguments),
         Verb::Decode(arguments) => decode::run(&arguments),

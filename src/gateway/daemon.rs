@@ -1,5 +1,6 @@
 //! The process around the gateway: UDP sockets, a raw socket for ESP, a TUN device and the control socket.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
@@ -92,10 +93,9 @@ impl Sockets {
         let index = links.index(INTERFACE).await?;
         links.set_mtu(index, TUNNEL_MTU).await?;
         links.set_up(index, true).await?;
-        for selectors in &settings.traffic {
-            if let Some(remote) = selectors.remote.prefix() {
-                links.add_route(remote, NextHop::Interface(index), None).await?;
-            }
+        let remotes: BTreeSet<_> = settings.traffic.iter().filter_map(|selectors| selectors.remote.prefix()).collect();
+        for remote in remotes {
+            links.add_route(remote, NextHop::Interface(index), None).await?;
         }
         Ok(Self { ike, natt, esp, tun })
     }
@@ -118,6 +118,16 @@ async fn converse(stream: UnixStream, asked: mpsc::Sender<Asked>) -> io::Result<
     let mut lines = BufReader::new(reader).lines();
     while let Some(line) = lines.next_line().await? {
         let reply = match serde_json::from_str(&line) {
+            // Answered before it is obeyed: afterwards nobody is there to answer.
+            Ok(Request::Stop) => {
+                let mut text = serde_json::to_vec(&Reply::Done)?;
+                text.push(b'\n');
+                writer.write_all(&text).await?;
+                let (answer, _) = oneshot::channel();
+                // The daemon may have ended by itself.
+                let _ = asked.send((Request::Stop, answer)).await;
+                break;
+            }
             Ok(request) => {
                 let (answer, answered) = oneshot::channel();
                 if asked.send((request, answer)).await.is_err() {
@@ -184,13 +194,8 @@ impl Daemon {
                     }
                 }
                 asked = requests.recv() => match asked {
-                    Some((Request::Stop, answer)) => {
-                        // Whoever asked may have gone already.
-                        let _ = answer.send(Reply::Done);
-                        return;
-                    }
+                    Some((Request::Stop, _)) | None => return,
                     Some((request, answer)) => self.answer(request, answer).await,
-                    None => return,
                 },
                 () = sleep => self.feed(Input::Timeout).await,
             }

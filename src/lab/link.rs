@@ -43,7 +43,12 @@ pub enum NextHop {
     OnLink(u32, Ipv4Addr),
     /// Straight out of the interface with this index.
     Interface(u32),
+    /// None: packets are lost, unless there is any other route to the same network.
+    Nowhere,
 }
+
+/// The metric of routes that any other is better than.
+const WORST_METRIC: u32 = u32::MAX;
 
 /// Link configuration of one network namespace.
 pub struct Links {
@@ -147,6 +152,7 @@ impl Links {
             NextHop::Gateway(gateway) => route.gateway(gateway),
             NextHop::OnLink(index, gateway) => route.output_interface(index).gateway(gateway).onlink(),
             NextHop::Interface(index) => route.output_interface(index).scope(RouteScope::Link),
+            NextHop::Nowhere => route.kind(RouteType::BlackHole).priority(WORST_METRIC),
         };
         if let Some(source) = source {
             route = route.pref_source(source);

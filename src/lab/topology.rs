@@ -7,6 +7,7 @@
 //! `left`, `dut` and `right` have the kernel's addresses; in `internet` and `cisco` user space owns both ends. The kernel's
 //! neighbours are entered beforehand, so that nobody waits for ARP, and nothing is on the links that was not asked for.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use futures_util::future::{try_join, try_join4, try_join5};
@@ -80,6 +81,9 @@ pub struct Plan {
     pub cisco: Uplink,
     /// The addresses of the host behind the router; their gateways are the router's inside addresses.
     pub right: Vec<Stub>,
+    /// Networks behind the router that are reached through the tunnel or not at all: the implementation's machine sends
+    /// nothing there in clear.
+    pub protected: Vec<Ipv4Prefix>,
     /// MTU of every link, in octets.
     pub mtu: u32,
 }
@@ -100,6 +104,7 @@ impl Plan {
             nat: None,
             impairments: Vec::new(),
             mtu: internet::PathMtu::default(),
+            unrouted: Vec::new(),
         }
     }
 
@@ -283,6 +288,10 @@ async fn configure_dut(links: &mut Links, namespace: &Namespace, plan: &Plan) ->
     for stub in left.iter().filter(|stub| stub.prefix_len == 32) {
         links.add_route(Ipv4Prefix::host(stub.host), NextHop::Interface(inside), None).await?;
     }
+    let protected: BTreeSet<_> = plan.protected.iter().filter(|network| network.length() > 0).collect();
+    for network in protected {
+        links.add_route(*network, NextHop::Nowhere, None).await?;
+    }
     links.add_route(Ipv4Prefix::ANY, NextHop::OnLink(outside, dut.gateway), None).await
 }
 
@@ -308,6 +317,7 @@ mod tests {
             right: vec![stub("10.2.0.10", 24, "10.2.0.1"), stub("198.51.100.20", 24, "198.51.100.1")],
             dut: uplink(Ipv4Addr::new(192, 0, 2, 10), Ipv4Addr::new(192, 0, 2, 254)),
             cisco: uplink(Ipv4Addr::new(198, 51, 100, 1), Ipv4Addr::new(198, 51, 100, 254)),
+            protected: Vec::new(),
             mtu: 1500,
         };
         let lens = |stubs: Vec<Stub>| -> Vec<_> { stubs.iter().map(|stub| stub.prefix_len).collect() };

@@ -215,6 +215,11 @@ impl Router {
         self.ports.iter().map(|port| (&port.name, port.counters))
     }
 
+    /// The hardware address of an interface.
+    pub fn mac(&self, interface: &InterfaceName) -> Option<MacAddress> {
+        self.ports.iter().find(|port| port.name == *interface).map(|port| port.mac)
+    }
+
     /// The dynamic translations in use.
     pub fn translations(&self) -> impl Iterator<Item = Translation> {
         self.nat.iter(self.now)

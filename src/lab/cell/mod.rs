@@ -14,6 +14,7 @@ use tokio::time::Instant as TokioInstant;
 
 use crate::evidence::log::{CellHeader, EventLog, Happening, Link, VERSION};
 use crate::implementations::{CellContext, ConfigFiles, DataPath, Failure, Implementation, Options, Retransmission};
+use crate::ios::console::{self, Console};
 use crate::ios::router::Router;
 use crate::lab::forwarder::{Forwarder, Observed};
 use crate::lab::frame_port::{Direction, FramePort, PortOptions};
@@ -121,8 +122,8 @@ async fn perform(run: &CellRun<'_>, clock: Clock, recorder: &Recorder) -> Result
     let (changes, commands) = mpsc::unbounded_channel();
     let forwarder = Forwarder::open(&topology, internet, clock)?;
     let forwarding = spawn_local(forward(forwarder, commands, recorder.clone()));
-    let (typed, console) = mpsc::channel(4);
-    let routing = drive_router(scenario, router, &topology, console, clock, recorder)?;
+    let (console, typed) = mpsc::channel(4);
+    let routing = drive_router(scenario, router, &topology, typed, clock, recorder)?;
     let _routing = Guarded(spawn_local(routing));
     let (log, lines) = mpsc::unbounded_channel();
     let _writing = Guarded(spawn_local(write_down(lines, recorder.clone())));
@@ -140,7 +141,7 @@ async fn perform(run: &CellRun<'_>, clock: Clock, recorder: &Recorder) -> Result
     };
     let running = run.implementation.start(&context).await?;
     recorder.phase("implementation started");
-    let mut stage = Stage { scenario, topology: &topology, running, console: typed, recorder: recorder.clone(), clock };
+    let mut stage = Stage { scenario, topology: &topology, running, console, recorder: recorder.clone(), clock };
     stage.perform().await;
     recorder.phase("steps");
     conclude(stage).await;
@@ -214,16 +215,18 @@ fn drive_router(
     scenario: &Scenario,
     machine: Router,
     topology: &Topology,
-    console: mpsc::Receiver<Typed>,
+    typed: mpsc::Receiver<Typed>,
     clock: Clock,
     recorder: &Recorder,
 ) -> Result<impl Future<Output = ()> + 'static, LabError> {
+    let (release, hostname) = (machine.release(), machine.config().hostname.value.clone());
     let port = |interface| FramePort::open(&topology.cisco, interface, PortOptions::default(), clock);
     let driver = RouterDriver {
         machine,
         outside: (scenario.addresses.outside.clone(), port(topology::OUTSIDE)?),
         inside: (plan::inside(scenario), port(topology::INSIDE)?),
-        console,
+        typed,
+        console: Console::new(release, hostname, console::Settings::default()),
         recorder: recorder.clone(),
         clock,
     };

@@ -3,9 +3,9 @@
 use crate::ios::Release;
 use crate::ios::config::InterfaceName;
 use crate::ios::router::Router;
-use crate::lab::internet::{self, Action, Attachment, Impairment, NatConfig, Pattern};
-use crate::lab::topology::{self, Plan, Stub, Uplink};
-use crate::scenario::{self, Host, Scenario};
+use crate::lab::internet::{self, Impairment, NatConfig};
+use crate::lab::topology::{Plan, Stub};
+use crate::scenario::Scenario;
 
 /// MTU of every link.
 const MTU: u32 = 1500;
@@ -23,51 +23,27 @@ pub(super) fn inside(scenario: &Scenario) -> Vec<InterfaceName> {
     inside
 }
 
+/// The addresses, with the hardware addresses of the router's own interfaces.
 pub(super) fn addresses(scenario: &Scenario, router: &Router) -> Plan {
     let addresses = &scenario.addresses;
-    let stub = |host: &Host| Stub {
-        host: host.address.address,
-        gateway: host.gateway,
-        prefix_len: host.address.network.length(),
-        gateway_mac: None,
-    };
-    let uplink = |host: &Host| Uplink {
-        address: host.address.address,
-        prefix_len: host.address.network.length(),
-        gateway: host.gateway,
-    };
     let right = addresses.right.iter().zip(&addresses.inside);
     Plan {
-        left: addresses.left.iter().map(stub).collect(),
-        dut: uplink(&addresses.dut),
-        cisco: uplink(&addresses.cisco),
-        right: right.map(|(host, interface)| Stub { gateway_mac: router.mac(interface), ..stub(host) }).collect(),
+        left: addresses.left.iter().copied().map(Stub::from).collect(),
+        dut: addresses.dut.into(),
+        cisco: addresses.cisco.into(),
+        right: right.map(|(host, name)| Stub { gateway_mac: router.mac(name), ..Stub::from(*host) }).collect(),
+        protected: scenario.tunnel.traffic.iter().map(|pair| pair.remote).collect(),
         mtu: MTU,
     }
 }
 
 pub(super) fn internet(scenario: &Scenario, plan: &Plan, router: &Router) -> internet::Config {
-    let attachment = |uplink: &Uplink, mac, peer_mac| Attachment {
-        mac,
-        address: uplink.gateway,
-        subnet: uplink.prefix(),
-        peer: uplink.address,
-        peer_mac,
-    };
-    let cisco_mac = router.mac(&scenario.addresses.outside).unwrap_or(topology::mac::CISCO_OUTSIDE);
-    internet::Config {
-        dut: attachment(&plan.dut, topology::mac::INTERNET_DUT, topology::mac::DUT_OUTSIDE),
-        cisco: attachment(&plan.cisco, topology::mac::INTERNET_CISCO, cisco_mac),
-        nat: scenario.nat.map(|nat| NatConfig::behind(nat.address)),
-        impairments: scenario.impairments.iter().map(impairment).collect(),
+    let mut config = plan.internet();
+    if let Some(mac) = router.mac(&scenario.addresses.outside) {
+        config.cisco.peer_mac = mac;
     }
-}
-
-fn impairment(wanted: &scenario::Impairment) -> Impairment {
-    let (message, times, action) = match wanted {
-        scenario::Impairment::Drop(impaired) => (impaired.message, impaired.times, Action::Drop),
-        scenario::Impairment::Duplicate(impaired) => (impaired.message, impaired.times, Action::Duplicate),
-        scenario::Impairment::Delay(delayed) => (delayed.message, delayed.times, Action::Delay(delayed.by.0)),
-    };
-    Impairment { pattern: Pattern::Message(message), from: None, action, times: Some(times) }
+    config.nat = scenario.nat.map(|nat| NatConfig::behind(nat.address));
+    config.unrouted = scenario.tunnel.traffic.iter().flat_map(|pair| [pair.local, pair.remote]).collect();
+    config.impairments = scenario.impairments.iter().copied().map(Impairment::from).collect();
+    config
 }

@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::recorder::Recorder;
 use crate::evidence::log::Happening;
 use crate::ios::config::InterfaceName;
+use crate::ios::console::Console;
 use crate::ios::router::{Input, Output, Router};
 use crate::lab::Clock;
 use crate::lab::frame_port::FramePort;
@@ -20,7 +21,10 @@ pub(super) struct RouterDriver {
     pub(super) outside: (InterfaceName, FramePort),
     /// The port of the network behind the router, and the interfaces that are on it.
     pub(super) inside: (Vec<InterfaceName>, FramePort),
-    pub(super) console: mpsc::Receiver<Typed>,
+    /// What is typed on the console.
+    pub(super) typed: mpsc::Receiver<Typed>,
+    /// What the console prints.
+    pub(super) console: Console,
     pub(super) recorder: Recorder,
     pub(super) clock: Clock,
 }
@@ -44,8 +48,8 @@ impl RouterDriver {
                         self.machine.handle(self.clock.now(), Input::Frame { interface, octets: &octets });
                     }
                 }
-                Some((line, answer)) = self.console.recv() => {
-                    let text = self.machine.execute(self.clock.now(), &line);
+                Some((line, answer)) = self.typed.recv() => {
+                    let text = format!("% {line}");
                     // Whoever typed it may have gone already.
                     let _ = answer.send(text);
                 }
@@ -69,9 +73,12 @@ impl RouterDriver {
                     };
                     port.send(&octets).await?;
                 }
-                Output::Event(event) => self.recorder.now(Happening::Router { event: Box::new(event) }),
+                Output::Event(event) => {
+                    let lines = self.console.render(self.clock.now(), &event);
+                    self.recorder.now(Happening::Router { event: Box::new(event) });
+                    lines.into_iter().for_each(|line| self.recorder.now(Happening::Console { text: line.text }));
+                }
                 Output::Keys(record) => self.recorder.now(Happening::Keys { record: Box::new(record) }),
-                Output::Console(text) => self.recorder.now(Happening::Console { text }),
             }
         }
         Ok(())

@@ -86,6 +86,8 @@ pub struct Config {
     pub impairments: Vec<Impairment>,
     /// What fits through the path.
     pub mtu: PathMtu,
+    /// Networks it has no route to, as no internet has to what lies behind a tunnel.
+    pub unrouted: Vec<Ipv4Prefix>,
 }
 
 /// What happens to the internet.
@@ -196,6 +198,8 @@ pub enum Discarded {
     TimeToLive,
     /// Nobody answered ARP for its destination.
     NoNeighbour,
+    /// Its destination is nobody the internet knows.
+    NoRoute,
     /// Larger than the path MTU, and not to be fragmented.
     TooLarge,
     /// The NAT does not let it through.
@@ -209,6 +213,7 @@ pub struct Internet {
     cisco: Port,
     nat: Option<Nat>,
     impairer: Impairer,
+    unrouted: Vec<Ipv4Prefix>,
     mtu: PathMtu,
     /// What was decided on the first fragment of a packet, for the others.
     fragmented: HashMap<FragmentKey, Option<Rewrite>>,
@@ -256,6 +261,7 @@ impl Internet {
             nat: config.nat.map(Nat::new),
             impairer: Impairer::new(config.impairments),
             mtu: config.mtu,
+            unrouted: config.unrouted,
             fragmented: HashMap::new(),
             late: BTreeMap::new(),
             held: Vec::new(),
@@ -495,6 +501,10 @@ impl Internet {
 
     /// Sends a packet out, in fragments where it must, or says why not.
     fn transmit(&mut self, transit: Transit) {
+        if !self.is_routed(transit.packet.destination) {
+            self.discard(transit.from, &transit.original, Discarded::NoRoute);
+            return self.unreachable(&transit, unreachable::NETWORK, 0);
+        }
         let PathMtu { octets, silent } = self.mtu;
         if transit.packet.total_length() <= usize::from(octets) {
             return self.send(transit);
@@ -509,6 +519,12 @@ impl Internet {
         for packet in transit.packet.fragment(usize::from(octets)) {
             self.send(Transit { packet, ..transit.clone() });
         }
+    }
+
+    /// Whether the internet knows the way to `address`: its own links always, what lies behind them unless told otherwise.
+    fn is_routed(&self, address: Ipv4Addr) -> bool {
+        let on_link = [Side::Dut, Side::Cisco].iter().any(|side| self.attachment(*side).subnet.contains(address));
+        on_link || !self.unrouted.iter().any(|network| network.contains(address))
     }
 
     fn send(&mut self, transit: Transit) {

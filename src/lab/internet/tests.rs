@@ -28,6 +28,7 @@ fn config() -> Config {
         nat: None,
         impairments: Vec::new(),
         mtu: PathMtu::default(),
+        unrouted: Vec::new(),
     }
 }
 

@@ -1,0 +1,100 @@
+//! `ike-interop run`: runs cells and judges them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::selecting::Selecting;
+use super::{BAD_INPUT, SUCCESS, UNEXPECTED, UNFIT_MACHINE, refuse};
+use crate::lab::sandbox;
+use crate::lab::schedule;
+use crate::report::{self, CellReport, Progress, Summary};
+use crate::run::{Runner, Settings, Snapshots};
+
+/// Run scenarios against the simulated router, and judge what happens.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    selecting: Selecting,
+
+    /// Cells that run at a time; three for each processor unless given, since most of a cell is waiting.
+    #[arg(short, long, value_name = "N")]
+    jobs: Option<usize>,
+
+    /// How often a cell that did not go as expected is tried again.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    retries: u32,
+
+    /// Where the evidence goes.
+    #[arg(long, value_name = "DIR", default_value = "target/ike-interop")]
+    out: PathBuf,
+
+    /// Begin no further cell after one that did not go as expected.
+    #[arg(long)]
+    fail_fast: bool,
+
+    /// Let cells that cannot run here fail.
+    #[arg(long)]
+    strict: bool,
+
+    /// What becomes of transcripts that differ from the reviewed ones.
+    #[arg(long, value_enum, default_value_t)]
+    snapshots: Snapshots,
+
+    /// The seed of every random choice of router and internet, as a run prints it.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+}
+
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    let cells = match arguments.selecting.cells() {
+        Ok(cells) => cells,
+        Err(errors) => {
+            refuse(&errors);
+            return BAD_INPUT.into();
+        }
+    };
+    // Before any thread is there.
+    if let Err(error) = sandbox::enter() {
+        refuse(&[error.diagnostic()]);
+        return UNFIT_MACHINE.into();
+    }
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let settings = Settings {
+        jobs: arguments.jobs.unwrap_or(3 * processors),
+        out: arguments.out.clone(),
+        seed: arguments.seed,
+        fail_fast: arguments.fail_fast,
+        retries: arguments.retries,
+        snapshots: arguments.snapshots,
+        strict: arguments.strict,
+    };
+    println!("{} cells, {} at a time, seed {}", cells.len(), settings.jobs, settings.seed);
+    let mut progress = Progress::new(cells.len());
+    let reports = Runner::new(settings).run(cells, |event| match event {
+        schedule::Progress::Started(name) => progress.started(name),
+        schedule::Progress::Finished(report) => progress.finished(report),
+    });
+    let reports = match reports {
+        Ok(reports) => reports,
+        Err(error) => {
+            eprintln!("error: cannot write the reviewed transcripts: {error}");
+            return UNEXPECTED.into();
+        }
+    };
+    // A closed pipe is the reader's wish.
+    let _ = progress.conclude(&reports);
+    if let Err(error) = write_files(&arguments.out, &reports) {
+        eprintln!("error: {}: {error}", arguments.out.display());
+        return UNEXPECTED.into();
+    }
+    let summary = Summary::of(reports.iter().map(|report| report.result));
+    if summary.is_success() { SUCCESS.into() } else { UNEXPECTED.into() }
+}
+
+fn write_files(out: &Path, reports: &[CellReport]) -> Result<(), Box<dyn std::error::Error>> {
+    fs::create_dir_all(out)?;
+    fs::write(out.join("results.json"), report::results_json(reports))?;
+    fs::write(out.join("junit.xml"), report::junit_xml(reports)?)?;
+    Ok(())
+}
