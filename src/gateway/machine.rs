@@ -230,7 +230,7 @@ impl Gateway {
         let Some(sa) = event.sa else { return };
         let id = IsakmpSaId { initiator: sa.initiator_cookie, responder: sa.responder_cookie };
         match event.kind {
-            EventKind::SaDeleted { .. } | EventKind::SaPurged { .. } => {
+            EventKind::SaDeleted { .. } | EventKind::SaPurged => {
                 self.isakmp.retain(|_, known| known.serial != sa.serial);
             }
             _ => {
@@ -376,18 +376,15 @@ impl Gateway {
         let Some(installed) = self.pairs.remove(&inbound) else { return };
         self.sad.remove(installed.inbound);
         self.sad.remove(installed.outbound);
-        if let Some(bundle) = bundle_of(&installed.pair, &self.settings) {
-            if self.current.get(&bundle) == Some(&inbound) {
-                let settings = &self.settings;
-                let newest = self
-                    .pairs
-                    .values()
-                    .filter(|other| other.enabled && bundle_of(&other.pair, settings) == Some(bundle));
-                match newest.max_by_key(|other| other.since).map(|other| other.pair.inbound.spi) {
-                    Some(spi) => self.current.insert(bundle, spi),
-                    None => self.current.remove(&bundle),
-                };
-            }
+        let Some(bundle) = bundle_of(&installed.pair, &self.settings) else { return };
+        if self.current.get(&bundle) == Some(&inbound) {
+            let settings = &self.settings;
+            let serves = |other: &&Installed| other.enabled && bundle_of(&other.pair, settings) == Some(bundle);
+            let newest = self.pairs.values().filter(serves).max_by_key(|other| other.since);
+            match newest.map(|other| other.pair.inbound.spi) {
+                Some(spi) => self.current.insert(bundle, spi),
+                None => self.current.remove(&bundle),
+            };
         }
     }
 

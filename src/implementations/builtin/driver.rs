@@ -157,7 +157,13 @@ impl Running for Gateway {
     fn stop(mut self: Box<Self>) -> BoxFuture<'static, Result<(), Failure>> {
         Box::pin(async move {
             self.ask(&Request::Stop, COMMAND_LIMIT).await?;
-            let ended = self.process.terminate(STOP_LIMIT).await.map_err(|error| control(&error))?;
+            let ended = match timeout(STOP_LIMIT, self.process.wait()).await {
+                Ok(ended) => ended.map_err(|error| control(&error))?,
+                Err(_) => {
+                    self.process.terminate(STOP_LIMIT).await.map_err(|error| control(&error))?;
+                    return Err(control(&format!("it did not end in {STOP_LIMIT:?}")));
+                }
+            };
             // Its last lines are still on their way when it is gone; the channel ends behind them.
             let _ = self.forwarding.await;
             if ended.success() { Ok(()) } else { Err(control(&format!("it ended with {ended}"))) }
