@@ -404,6 +404,7 @@ async fn be_stubborn() -> Done {
         dut: uplink("192.0.2.10", "192.0.2.254")?,
         cisco: uplink("198.51.100.1", "198.51.100.254")?,
         right: Vec::new(),
+        protected: Vec::new(),
         mtu: 1500,
     };
     let topology = Topology::build(plan).await?;
