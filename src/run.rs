@@ -9,6 +9,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use crate::evidence::artifacts::{self, Configs};
+use crate::evidence::frames::transcript_of;
 use crate::evidence::snapshot::{self, Comparison};
 use crate::implementations::{self, Availability, Host, Options, Retransmission};
 use crate::lab::schedule::{self, Ended, Job, Progress, cell_seed};
@@ -89,17 +90,22 @@ impl Runner {
             }
         }
         let (this, fail_fast) = (&*self, self.settings.fail_fast);
-        schedule::run(jobs, self.settings.jobs, |job, ended| this.finish(job, ended), |progress| {
-            tell(&progress);
-            match progress {
-                Progress::Started(_) => ControlFlow::Continue(()),
-                Progress::Finished(report) => {
-                    let stop = fail_fast && report.result.fails_the_run();
-                    reports.push(report);
-                    if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        schedule::run(
+            jobs,
+            self.settings.jobs,
+            |job, ended| this.finish(job, ended),
+            |progress| {
+                tell(&progress);
+                match progress {
+                    Progress::Started(_) => ControlFlow::Continue(()),
+                    Progress::Finished(report) => {
+                        let stop = fail_fast && report.result.fails_the_run();
+                        reports.push(report);
+                        if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                    }
                 }
-            }
-        });
+            },
+        );
         reports.sort_by_key(|report| order.get(&report.name).copied());
         self.accept()?;
         Ok(reports)
@@ -153,17 +159,14 @@ impl Runner {
             Err(error) => return CellReport::broken(cell, error.to_string(), duration),
         };
         let mut verdict = verdict::judge(cell, &log);
-        let transcript = artifacts::transcript_of(&log);
+        let transcript = transcript_of(&log);
         self.compare(cell, &transcript, &mut verdict);
         if let Err(error) = artifacts::write(&job.folder, &log, &configs(job)) {
             let reason = format!("cannot write {}: {error}", job.folder.display());
             return CellReport::broken(cell, reason, duration);
         }
         if verdict.result == Outcome::Pass {
-            self.transcripts
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push((cell.clone(), transcript));
+            self.transcripts.lock().unwrap_or_else(PoisonError::into_inner).push((cell.clone(), transcript));
         }
         CellReport::judged(cell, verdict, attempts, duration, Some(job.folder.clone()))
     }
@@ -190,7 +193,8 @@ impl Runner {
         let transcripts = std::mem::take(&mut *self.transcripts.lock().unwrap_or_else(PoisonError::into_inner));
         let mut groups: BTreeMap<_, Vec<(Cell, String)>> = BTreeMap::new();
         for (cell, transcript) in transcripts {
-            let key = (cell.scenario.name.clone(), cell.implementation.to_string(), cell.twin.map(|twin| twin.to_string()));
+            let key =
+                (cell.scenario.name.clone(), cell.implementation.to_string(), cell.twin.map(|twin| twin.to_string()));
             groups.entry(key).or_default().push((cell, transcript));
         }
         for group in groups.values() {

@@ -3,7 +3,10 @@
 mod plan;
 mod recorder;
 mod router;
+mod stay;
 mod steps;
+
+pub use stay::{Place, Stay, stay};
 
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
@@ -113,45 +116,91 @@ impl Drop for Guarded {
 }
 
 async fn perform(run: &CellRun<'_>, clock: Clock, recorder: &Recorder) -> Result<(), CellError> {
-    let scenario = &*run.cell.scenario;
-    let router = plan::router(scenario, run.cell.release, run.seed);
-    let plan = plan::addresses(scenario, &router);
-    let internet = plan::internet(scenario, &plan, &router);
-    let topology = Topology::build(plan).await?;
-    recorder.phase("topology");
-    let (changes, commands) = mpsc::unbounded_channel();
-    let forwarder = Forwarder::open(&topology, internet, clock)?;
-    let forwarding = spawn_local(forward(forwarder, commands, recorder.clone()));
-    let (console, typed) = mpsc::channel(4);
-    let routing = drive_router(scenario, router, &topology, typed, clock, recorder)?;
-    let _routing = Guarded(spawn_local(routing));
-    let (log, lines) = mpsc::unbounded_channel();
-    let _writing = Guarded(spawn_local(write_down(lines, recorder.clone())));
-    let native = native_files(run);
-    let context = CellContext {
-        program: run.program,
-        namespace: &topology.dut,
-        folder: run.folder,
-        tunnel: &scenario.tunnel,
-        native: native.as_ref(),
-        options: Options { data_path: run.data_path, retransmission: Retransmission::default() },
-        clock,
-        log,
-        patience: PATIENCE,
-    };
-    let running = run.implementation.start(&context).await?;
+    let lab = Lab::stand_up(run, clock, recorder).await?;
+    let mut stage = lab.start(run).await?;
     recorder.phase("implementation started");
-    let mut stage = Stage { scenario, topology: &topology, running, console, recorder: recorder.clone(), clock };
     stage.perform().await;
     recorder.phase("steps");
     conclude(stage).await;
-    // It forwards what has come in by now, and ends.
-    drop(changes);
-    if forwarding.await.is_err() {
-        recorder.now(Happening::HarnessFailed { reason: "the internet panicked".to_owned() });
-    }
+    lab.take_down().await;
     recorder.phase("concluded");
     Ok(())
+}
+
+/// The five namespaces with the internet and the router at work; the implementation is not there yet.
+struct Lab {
+    topology: Topology,
+    /// Open as long as the internet is to work.
+    changes: mpsc::UnboundedSender<Command>,
+    forwarding: JoinHandle<()>,
+    console: mpsc::Sender<Typed>,
+    log: mpsc::UnboundedSender<Line>,
+    recorder: Recorder,
+    clock: Clock,
+    _routing: Guarded,
+    _writing: Guarded,
+}
+
+impl Lab {
+    async fn stand_up(run: &CellRun<'_>, clock: Clock, recorder: &Recorder) -> Result<Self, CellError> {
+        let scenario = &*run.cell.scenario;
+        let router = plan::router(scenario, run.cell.release, run.seed);
+        let plan = plan::addresses(scenario, &router);
+        let internet = plan::internet(scenario, &plan, &router);
+        let topology = Topology::build(plan).await?;
+        recorder.phase("topology");
+        let (changes, commands) = mpsc::unbounded_channel();
+        let forwarder = Forwarder::open(&topology, internet, clock)?;
+        let forwarding = spawn_local(forward(forwarder, commands, recorder.clone()));
+        let (console, typed) = mpsc::channel(4);
+        let routing = drive_router(scenario, router, &topology, typed, clock, recorder)?;
+        let (log, lines) = mpsc::unbounded_channel();
+        Ok(Self {
+            topology,
+            changes,
+            forwarding,
+            console,
+            log,
+            recorder: recorder.clone(),
+            clock,
+            _routing: Guarded(spawn_local(routing)),
+            _writing: Guarded(spawn_local(write_down(lines, recorder.clone()))),
+        })
+    }
+
+    /// Starts the implementation, which answers from then on.
+    async fn start<'a>(&'a self, run: &'a CellRun<'_>) -> Result<Stage<'a>, CellError> {
+        let scenario = &*run.cell.scenario;
+        let native = native_files(run);
+        let context = CellContext {
+            program: run.program,
+            namespace: &self.topology.dut,
+            folder: run.folder,
+            tunnel: &scenario.tunnel,
+            native: native.as_ref(),
+            options: Options { data_path: run.data_path, retransmission: Retransmission::default() },
+            clock: self.clock,
+            log: self.log.clone(),
+            patience: PATIENCE,
+        };
+        let running = run.implementation.start(&context).await?;
+        Ok(Stage {
+            scenario,
+            topology: &self.topology,
+            running,
+            console: self.console.clone(),
+            recorder: self.recorder.clone(),
+            clock: self.clock,
+        })
+    }
+
+    /// Lets the internet forward what has come in by now, and ends it.
+    async fn take_down(self) {
+        drop(self.changes);
+        if self.forwarding.await.is_err() {
+            self.recorder.now(Happening::HarnessFailed { reason: "the internet panicked".to_owned() });
+        }
+    }
 }
 
 /// Asks both sides what they have in the end, and ends the implementation.
