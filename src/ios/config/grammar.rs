@@ -109,6 +109,13 @@ pub(super) struct Fit {
     pub(super) cut: usize,
 }
 
+impl Fit {
+    /// How many keywords it took.
+    pub(super) fn keywords(&self) -> usize {
+        keywords(&self.args).len()
+    }
+}
+
 /// Why no pattern fits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Mismatch {

@@ -75,8 +75,8 @@ pub(super) const COMMANDS: &[Command] = &[
     ),
     command(
         INTERFACE_MODE,
-        &[Kw("crypto"), Kw("ipsec"), Rest("text")],
-        2,
+        &[Kw("crypto"), Kw("ipsec"), OneOf(&[&[Kw("df-bit")], &[Kw("fragmentation")]]), Rest("text")],
+        3,
         Run::NotSimulated("the global setting applies to every interface here"),
     ),
     command(
@@ -175,7 +175,7 @@ fn ip_address(edit: &mut Edit<'_>, args: &Args<'_>) {
             interface.secondary.retain(|known| known.value != network);
             if !args.negated {
                 interface.secondary.push(Spanned::new(network, span));
-            } else if interface.primary() == Some(network) {
+            } else if interface.primary() == Some(network) && !args.has("secondary") {
                 interface.address = None;
             }
         }

@@ -2,7 +2,8 @@
 
 use super::super::grammar::Element::{self, Host, Int, Ip, Kw, Many, OneOf, Opt, Rest, Word};
 use super::super::model::{
-    CryptoMap, CryptoMapEntry, DhGroup, DynamicMap, DynamicMapEntry, EntryKind, MapPeer, MapSettings, ReverseRoute,
+    ClientSettings, CryptoMap, CryptoMapEntry, DhGroup, DynamicMap, DynamicMapEntry, EntryKind, MapPeer, MapSettings,
+    ReverseRoute,
 };
 use super::super::span::Spanned;
 use super::ipsec::{DF_BITS, LIFETIME, REPLAY, df_bit_of, lifetime_kilobytes, lifetime_seconds, replay_window};
@@ -168,7 +169,7 @@ fn map_named<'edit>(edit: &'edit mut Edit<'_>, name: &str, args: &Args<'_>) -> (
         name: name.to_owned(),
         entries: Vec::new(),
         local_address: None,
-        client: Default::default(),
+        client: ClientSettings::default(),
         isakmp_profile: None,
         span: args.line_span(),
     };
@@ -229,22 +230,32 @@ fn remove_map(edit: &mut Edit<'_>, name: &str, sequence: Option<u16>) {
     maps.retain(|map| map.name != name || sequence.is_some() && !map.entries.is_empty());
 }
 
-fn local_address(edit: &mut Edit<'_>, args: &Args<'_>) {
-    if let Some(name) = args.text("name") {
-        map_named(edit, &name, args).1.local_address = args.interface().filter(|_| !args.negated);
+/// Changes what a line says of a whole map; `no` makes none, and one of which nothing is left goes.
+fn on_map(edit: &mut Edit<'_>, args: &Args<'_>, change: impl FnOnce(&mut CryptoMap)) {
+    let Some(name) = args.text("name") else {
+        return;
+    };
+    if args.negated && edit.config.crypto_map(&name).is_none() {
+        return;
     }
+    let (place, map) = map_named(edit, &name, args);
+    change(map);
+    let bare = map.local_address.is_none() && map.isakmp_profile.is_none() && map.client == ClientSettings::default();
+    if bare && map.entries.is_empty() {
+        edit.config.ipsec.maps.remove(place);
+    }
+}
+
+fn local_address(edit: &mut Edit<'_>, args: &Args<'_>) {
+    on_map(edit, args, |map| map.local_address = args.interface().filter(|_| !args.negated));
 }
 
 fn map_client(edit: &mut Edit<'_>, args: &Args<'_>) {
-    if let Some(name) = args.text("name") {
-        set_client(&mut map_named(edit, &name, args).1.client, args);
-    }
+    on_map(edit, args, |map| set_client(&mut map.client, args));
 }
 
 fn map_isakmp_profile(edit: &mut Edit<'_>, args: &Args<'_>) {
-    if let Some(name) = args.text("name") {
-        map_named(edit, &name, args).1.isakmp_profile = args.text("profile").filter(|_| !args.negated);
-    }
+    on_map(edit, args, |map| map.isakmp_profile = args.text("profile").filter(|_| !args.negated));
 }
 
 fn dynamic_map(edit: &mut Edit<'_>, args: &Args<'_>) -> Option<Subject> {

@@ -194,7 +194,8 @@ fn pool(edit: &mut Edit<'_>, args: &Args<'_>) {
         return;
     };
     let length = args.int("length").map(|length| length.value);
-    let Some(prefix_length) = args.ip("mask").and_then(|mask| ipv4_mask_to_prefix(mask.value).ok()).or(length) else {
+    let from_mask = args.ip("mask").and_then(|mask| ipv4_mask_to_prefix(mask.value).ok());
+    let Some(prefix_length) = from_mask.or(length).filter(|length| *length > 0) else {
         return edit.reject(args.range("mask"), "%Pool mask is invalid", "expected a subnet mask without holes");
     };
     let one_network = Ipv4Network::new(first.value, prefix_length).is_ok_and(|network| network.contains(last.value));

@@ -59,7 +59,9 @@ fn print_keyring(keyring: &Keyring, out: &mut Printer) {
 /// Whom a key is for; an address without a mask is a host, `0.0.0.0` alone everybody.
 fn key_peer(peer: &KeyPeer) -> String {
     match peer {
-        KeyPeer::Address(network) if [0, 32].contains(&network.prefix()) => format!("address {}", network.ip()),
+        KeyPeer::Address(network) if network.prefix() == 32 * u8::from(!network.ip().is_unspecified()) => {
+            format!("address {}", network.ip())
+        }
         KeyPeer::Address(network) => format!("address {} {}", network.ip(), network.mask()),
         KeyPeer::Hostname(name) => format!("hostname {name}"),
         KeyPeer::Ipv6(prefix) => format!("ipv6 {prefix}"),

@@ -160,7 +160,8 @@ fn print_interface(interface: &Interface, out: &mut Printer) {
         out.line(format_args!(" ip address {} {} secondary", network.ip(), network.mask()));
     }
     match interface.address.as_ref().map(|address| &address.value) {
-        None => out.line(" no ip address"),
+        None if interface.secondary.is_empty() => out.line(" no ip address"),
+        None => {}
         Some(InterfaceAddress::Static(network)) => {
             out.line(format_args!(" ip address {} {}", network.ip(), network.mask()));
         }

@@ -394,9 +394,13 @@ impl Command {
     }
 }
 
-/// Whether a global command fits with fewer keywords cut.
+/// Whether a global command says what was meant better than one without effect: fewer keywords cut, or more of them.
 fn is_closer(global: Option<&Result<Found, Mismatch>>, local: &Found) -> bool {
-    matches!(global, Some(Ok(global)) if global.fit.cut < local.fit.cut)
+    let Some(Ok(global)) = global else {
+        return false;
+    };
+    let more = global.fit.keywords() > local.fit.keywords() && !global.command.is_without_effect();
+    global.fit.cut < local.fit.cut || global.fit.cut == local.fit.cut && more
 }
 
 /// The command of `mode` that fits the words.
