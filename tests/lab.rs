@@ -71,7 +71,7 @@ fn panic_inside() -> Outcome {
     let namespace = Namespace::new("panic")?;
     let inside = namespace.on_thread(net_of_this_thread)?;
     assert_ne!(inside, outside);
-    let error = namespace.on_thread::<()>(|| panic!("on purpose")).unwrap_err();
+    let error = namespace.on_thread::<()>(|| std::panic::resume_unwind(Box::new("on purpose"))).unwrap_err();
     assert!(error.to_string().contains("panicked"), "{error}");
     assert_eq!(net_of_this_thread()?, outside);
     assert_eq!(namespace.on_thread(net_of_this_thread)?, inside);

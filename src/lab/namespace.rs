@@ -25,8 +25,8 @@ impl Env for Folder {
 
 /// A network namespace that lives as long as this value.
 ///
-/// IPv6 is off in it, so that no router solicitation or duplicate address detection appears on its links, and loopback
-/// is up.
+/// IPv6 is off on its links, so that no router solicitation or duplicate address detection appears there, and loopback is
+/// up.
 pub struct Namespace {
     name: String,
     inner: Option<NetNs<Folder>>,
@@ -44,7 +44,8 @@ impl Namespace {
             .map_err(|error| LabError::new(format!("making the network namespace {name}"), io::Error::other(error)))?;
         let namespace = Self { name, inner: Some(inner) };
         namespace.on_thread(|| {
-            set_sysctl("net/ipv6/conf/all/disable_ipv6", "1").or_else(absent)?;
+            // For the links to come. For `all` the kernel wants a lock that many namespaces made at once fight for.
+            set_sysctl("net/ipv6/conf/default/disable_ipv6", "1").or_else(absent)?;
             // These are inherited from the host, whose administrator may have set them.
             set_sysctl("net/ipv4/conf/all/rp_filter", "0")?;
             set_sysctl("net/ipv4/conf/default/rp_filter", "0")?;
