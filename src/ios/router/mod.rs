@@ -345,4 +345,6 @@ impl Router {
 #[cfg(test)]
 mod network;
 #[cfg(test)]
+mod recorded;
+#[cfg(test)]
 mod tests;

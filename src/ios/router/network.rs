@@ -148,8 +148,9 @@ impl Network {
         let packet = Ipv4Packet::new(protocol::ICMP, source, destination.parse().unwrap(), message.to_bytes());
         self.send(host, packet);
         let end = self.now + Duration::from_secs(2);
+        let before = self.hosts[host].received.len();
         let answered = |host: &Host| {
-            host.received.iter().any(|packet| {
+            host.received[before..].iter().any(|packet| {
                 matches!(IcmpMessage::parse(&packet.payload),
                     Ok(IcmpMessage::EchoReply { identifier: 7, sequence: got, data }) if got == sequence && data.len() == size)
             })

@@ -11,7 +11,7 @@ use crate::ike::{self, RequestId, Selectors};
 use crate::ios::acl::{Action, PacketKey, ProxyPair};
 use crate::ios::config::DfBit;
 use crate::ios::event::{DropReason, RouterEvent, SaRequest};
-use crate::ios::policy::{CryptoInterface, EntryName, MapEntry, entries, selectors};
+use crate::ios::policy::{CryptoInterface, EntryName, MapEntry, entries, entry, selectors};
 use crate::wire::icmp::unreachable;
 use crate::wire::ipv4::Ipv4Packet;
 
@@ -114,6 +114,7 @@ impl Router {
             self.tell(RouterEvent::RequestTimerFired { request: told.clone(), count: request.fired });
             if given_up {
                 self.tell(RouterEvent::RequestAbandoned { request: told });
+                self.next_peer(&request.entry, request.quick.peer);
                 continue;
             }
             self.tell(RouterEvent::SaRequest(told));
@@ -121,20 +122,28 @@ impl Router {
         }
     }
 
-    /// A request came to nothing. With a peer that does not answer, the next one of the entry's is taken \[R: facts 6.1\]; the
+    /// A request came to nothing: with a peer that does not answer, the next one of the entry's is taken \[R: facts 6.1\]. The
     /// request itself is repeated by its timer. [S:LOG-XE1]
     pub(in crate::ios::router) fn request_failed(&mut self, id: RequestId, reason: ike::RequestFailure) {
         use ike::RequestFailure as Why;
-        let Some(request) = self.requests.get_mut(id) else { return };
         if !matches!(reason, Why::Phase1Timeout | Why::Phase1Refused | Why::Phase2Timeout | Why::SaGone) {
             return;
         }
-        let Some(entry) = crate::ios::policy::entry(&self.config, &request.entry) else { return };
+        let Some(request) = self.requests.get(id) else { return };
+        let (entry, failed) = (request.entry.clone(), request.quick.peer);
+        if let Some(next) = self.next_peer(&entry, failed) {
+            self.requests.redirect(&entry, next);
+        }
+    }
+
+    /// Turns to the peer behind `failed` among those of an entry; `None` when it has no other.
+    fn next_peer(&mut self, name: &EntryName, failed: Ipv4Addr) -> Option<Ipv4Addr> {
+        let entry = entry(&self.config, name)?;
         let peers: Vec<Ipv4Addr> = entry.peers().collect();
-        let failed = peers.iter().position(|peer| *peer == request.quick.peer).unwrap_or(0);
-        let Some(next) = peers.get((failed + 1) % peers.len().max(1)).copied() else { return };
-        (request.quick.peer, request.told.remote) = (next, next);
-        self.current_peers.insert(request.entry.clone(), next);
+        let at = peers.iter().position(|peer| *peer == failed)?;
+        let next = peers[(at + 1) % peers.len()];
+        self.current_peers.insert(name.clone(), next);
+        (next != failed).then_some(next)
     }
 
     /// The peer of an entry that is tried now.

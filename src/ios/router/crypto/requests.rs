@@ -1,5 +1,6 @@
 //! Requests for SAs that packets wait for, and their timers.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::ike::{QuickRequest, RequestId, Selectors};
@@ -62,8 +63,15 @@ impl Requests {
     }
 
     /// The request of that number.
-    pub fn get_mut(&mut self, id: RequestId) -> Option<&mut Request> {
-        self.requests.iter_mut().find(|request| request.quick.id == id)
+    pub fn get(&self, id: RequestId) -> Option<&Request> {
+        self.requests.iter().find(|request| request.quick.id == id)
+    }
+
+    /// The requests of an entry go to another peer from the next time on.
+    pub fn redirect(&mut self, entry: &EntryName, peer: Ipv4Addr) {
+        for request in self.requests.iter_mut().filter(|request| request.entry == *entry) {
+            (request.quick.peer, request.told.remote) = (peer, peer);
+        }
     }
 
     /// The next request whose timer has fired, with the count of this time; one that has fired `limit` times is given up

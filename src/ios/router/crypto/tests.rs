@@ -9,7 +9,7 @@ use crate::ike::event::{EventKind, QuickRefusal};
 use crate::ios::Release;
 use crate::ios::event::DropReason;
 use crate::ios::policy::tests::config;
-use crate::ios::router::network::Network;
+use crate::ios::router::network::{End, Network};
 use crate::ios::router::tests::two_routers_of;
 use crate::time::Instant;
 use crate::wire::icmp::{IcmpMessage, unreachable};
@@ -434,4 +434,137 @@ fn a_map_taken_from_its_interface_takes_the_tunnel_along() {
     network.configure(0, &lines);
     assert!(!network.ping(0, "10.2.0.10", 8, 56));
     assert!(network.ping(0, "10.2.0.10", 9, 56));
+}
+
+/// left host -- R1 -- wire 1 -- NAT -- wire 3 -- R2 -- right host: the router in the middle hides R1 behind its own address.
+fn behind_nat() -> Network {
+    let translator = "\
+interface GigabitEthernet0/0
+ ip address 192.0.2.254 255.255.255.0
+ ip nat outside
+interface GigabitEthernet0/1
+ ip address 172.16.0.254 255.255.255.0
+ ip nat inside
+ip nat inside source list 1 interface GigabitEthernet0/0 overload
+access-list 1 permit 172.16.0.0 0.0.0.255
+";
+    let inside = site(1)
+        .replace("ip address 192.0.2.1 ", "ip address 172.16.0.1 ")
+        .replace("255.255.0.0 192.0.2.2", "255.255.0.0 172.16.0.254")
+        + "ip route 0.0.0.0 0.0.0.0 172.16.0.254\ncrypto isakmp nat keepalive 20\n";
+    let outside = site(2).replace("192.0.2.1", "192.0.2.254");
+    let mut network = Network::default();
+    let name = crate::ios::router::tests::name;
+    for (seed, text) in (1..).zip([inside.as_str(), &outside, translator]) {
+        network.router(Router::new(config(text), Release::V15, seed));
+    }
+    let left = network.host("10.1.0.10/24", "10.1.0.1");
+    let right = network.host("10.2.0.10/24", "10.2.0.1");
+    network.wire(&[End::Host(left), End::Router(0, name("Gi0/1"))]);
+    network.wire(&[End::Router(0, name("Gi0/0")), End::Router(2, name("Gi0/1"))]);
+    network.wire(&[End::Router(1, name("Gi0/1")), End::Host(right)]);
+    network.wire(&[End::Router(2, name("Gi0/0")), End::Router(1, name("Gi0/0"))]);
+    network
+}
+
+#[test]
+fn behind_a_nat_esp_goes_in_udp() {
+    let mut network = behind_nat();
+    up(&mut network);
+    assert!(network.ping(1, "10.1.0.10", 3, 1400), "back through the translation");
+    for wire in [1, 3] {
+        assert!(network.packets(wire).iter().all(|packet| packet.protocol == protocol::UDP));
+    }
+    let pair = &network.routers[1].tunnels()[0].pair;
+    assert_eq!(pair.udp.unwrap().remote.ip().to_string(), "192.0.2.254");
+    assert_eq!(pair.udp.unwrap().local.port(), 4500);
+    let before = network.packets(1).len();
+    network.run_for(Duration::from_secs(21));
+    let keepalive = network.packets(1).split_off(before);
+    assert!(keepalive.iter().any(|packet| packet.payload[8..] == [0xff]), "{keepalive:?}");
+}
+
+#[test]
+fn pairs_are_renewed_before_they_end_and_traffic_goes_on() {
+    let short = ("hostname R1", "hostname R1\ncrypto ipsec security-association lifetime seconds 120");
+    let mut network = sites(&[(1, short.0, short.1)]);
+    up(&mut network);
+    let first = network.routers[0].tunnels()[0].pair.inbound.spi;
+    for sequence in 10..40 {
+        network.run_for(Duration::from_secs(10));
+        assert!(network.ping(0, "10.2.0.10", sequence, 56), "after {:?}", network.now.since_start());
+    }
+    for router in &network.routers {
+        assert!(router.tunnels().len() <= 2, "old ones go");
+        assert!(router.tunnels().iter().all(|tunnel| tunnel.pair.inbound.spi != first));
+        assert_eq!(router.flows().len(), 1);
+    }
+    assert_eq!(network.routers[0].flows()[0].counters.send_errors, 1, "nothing is lost but the first");
+}
+
+#[test]
+fn pairs_are_renewed_when_their_volume_is_used_up() {
+    let small = "hostname R1\ncrypto ipsec security-association lifetime kilobytes 2560";
+    let mut network = sites(&[(1, "hostname R1", small)]);
+    up(&mut network);
+    let first = network.routers[0].tunnels()[0].pair.clone();
+    assert_eq!(first.lifetimes.kilobytes, Some(2560));
+    let mut lost = 0;
+    for sequence in 10..200 {
+        lost += u32::from(!network.ping(0, "10.2.0.10", sequence, 20_000));
+    }
+    assert_eq!(lost, 0);
+    network.run_for(Duration::from_secs(60)); // the old pair is still served for a while
+    // Both sides saw the end coming, so there may be a pair of each.
+    assert!(network.routers[0].tunnels().len() <= 2);
+    assert!(network.routers[0].tunnels().iter().all(|tunnel| tunnel.pair.number > first.number));
+}
+
+#[test]
+fn a_peer_that_starts_anew_takes_the_old_pairs_away() {
+    let mut network = sites(&[]);
+    up(&mut network);
+    let old = network.routers[1].tunnels()[0].pair.inbound.spi;
+    network.routers[0] = Router::new(config(&site(1)), Release::V15, 257);
+    assert!(!network.ping(0, "10.2.0.10", 5, 56));
+    assert!(network.ping(0, "10.2.0.10", 6, 56));
+    let [tunnel] = network.routers[1].tunnels() else { panic!("{:#?}", network.routers[1].tunnels()) };
+    assert_ne!(tunnel.pair.inbound.spi, old);
+    assert!(network.ping(1, "10.1.0.10", 7, 56));
+}
+
+#[test]
+fn a_dead_peer_is_noticed() {
+    let keepalive = |n: u8| format!("hostname R{n}\ncrypto isakmp keepalive 10 periodic\ncrypto logging session");
+    let mut network = sites(&[(1, "hostname R1", &keepalive(1))]);
+    up(&mut network);
+    network.run_for(Duration::from_secs(60));
+    assert_eq!(network.routers[0].tunnels().len(), 1, "alive");
+    network
+        .input(1, crate::ios::router::Input::Link { interface: &crate::ios::router::tests::name("Gi0/0"), up: false });
+    network.run_for(Duration::from_secs(60));
+    assert_eq!(network.routers[0].tunnels().len(), 0);
+    let sessions: Vec<bool> = network
+        .events
+        .iter()
+        .filter_map(|(_, _, event)| match event {
+            RouterEvent::SessionStatus { up, .. } => Some(*up),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(sessions, [true, false]);
+}
+
+#[test]
+fn a_peer_that_does_not_answer_gives_way_to_the_next() {
+    let two = " set peer 192.0.2.99\n set peer 192.0.2.2";
+    let key = "crypto isakmp key s3cret address 0.0.0.0";
+    let mut network = sites(&[(1, " set peer 192.0.2.2", two), (1, "crypto isakmp key s3cret address 192.0.2.2", key)]);
+    for sequence in 1..15 {
+        if network.ping(0, "10.2.0.10", sequence, 56) {
+            return;
+        }
+        network.run_for(Duration::from_secs(10));
+    }
+    panic!("{:#?}", network.events.last());
 }
