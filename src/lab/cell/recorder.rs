@@ -2,6 +2,9 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
 
 use crate::evidence::log::{Entry, Happening};
 use crate::lab::Clock;
@@ -11,12 +14,14 @@ use crate::time::Instant;
 #[derive(Clone)]
 pub(super) struct Recorder {
     entries: Rc<RefCell<Vec<Entry>>>,
+    /// Told of every entry.
+    written: Rc<Notify>,
     clock: Clock,
 }
 
 impl Recorder {
     pub(super) fn new(clock: Clock) -> Self {
-        Self { entries: Rc::default(), clock }
+        Self { entries: Rc::default(), written: Rc::default(), clock }
     }
 
     pub(super) fn now(&self, what: Happening) {
@@ -25,6 +30,7 @@ impl Recorder {
 
     pub(super) fn at(&self, at: Instant, what: Happening) {
         self.entries.borrow_mut().push(Entry { at, what });
+        self.written.notify_waiters();
     }
 
     /// The end of a phase of the harness's own work.
@@ -38,6 +44,20 @@ impl Recorder {
         let mut entries = self.entries.take();
         entries.sort_by_key(|entry| entry.at);
         entries
+    }
+
+    /// Waits until what was written down satisfies `condition`, at most for `limit`; tells whether it does.
+    pub(super) async fn wait_for(&self, limit: Duration, condition: impl Fn(&[Entry]) -> bool) -> bool {
+        let wait = async {
+            loop {
+                let written = self.written.notified();
+                if self.look(&condition) {
+                    return;
+                }
+                written.await;
+            }
+        };
+        tokio::time::timeout(limit, wait).await.is_ok()
     }
 
     /// Looks at everything so far.

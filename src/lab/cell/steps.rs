@@ -6,8 +6,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::recorder::Recorder;
 use super::router::Typed;
-use crate::evidence::log::{Happening, StepOutcome};
+use crate::evidence::log::{Entry, Happening, StepOutcome};
+use crate::ike::EventKind;
 use crate::implementations::{Failure, Running};
+use crate::ios::event::RouterEvent;
 use crate::lab::ping::{self, Ping, PingReport};
 use crate::lab::{Clock, Topology};
 use crate::scenario::{self, Endpoint, PingResult, Scenario, Step};
@@ -15,6 +17,9 @@ use crate::scenario::{self, Endpoint, PingResult, Scenario, Step};
 /// The time between two requests of a ping, unless the first is answered sooner. Short, because the first packet of a
 /// tunnel that traffic raises is lost.
 const PING_INTERVAL: Duration = Duration::from_millis(200);
+
+/// How long the last message of a quick mode may be on its way.
+const CONFIRMATION: Duration = Duration::from_secs(1);
 
 /// How long a console command may take.
 const CONSOLE_PATIENCE: Duration = Duration::from_secs(5);
@@ -40,7 +45,10 @@ impl Stage<'_> {
     async fn step(&mut self, step: &Step) -> StepOutcome {
         match step {
             Step::Initiate => match self.running.initiate().await {
-                Ok(()) => StepOutcome::Done,
+                Ok(()) => {
+                    self.confirmed().await;
+                    StepOutcome::Done
+                }
                 Err(failure @ (Failure::Refused { .. } | Failure::TimedOut { .. })) => {
                     StepOutcome::Refused { reason: failure.to_string() }
                 }
@@ -65,6 +73,26 @@ impl Stage<'_> {
                 StepOutcome::Done
             }
         }
+    }
+
+    /// Waits until the router may use every pair it has installed. An implementation calls its tunnel up before its last
+    /// message of quick mode has reached the router, and traffic that overtakes that message is lost.
+    async fn confirmed(&self) {
+        let confirmed = |entries: &[Entry]| {
+            let count = |wanted: fn(&EventKind) -> bool| {
+                let kinds = entries.iter().filter_map(|entry| match &entry.what {
+                    Happening::Router { event } => match &**event {
+                        RouterEvent::Ike(event) => Some(&event.kind),
+                        _ => None,
+                    },
+                    _ => None,
+                });
+                kinds.filter(|kind| wanted(kind)).count()
+            };
+            count(|kind| matches!(kind, EventKind::SaInstalled(_)))
+                <= count(|kind| matches!(kind, EventKind::OutboundEnabled { .. } | EventKind::PairRemoved { .. }))
+        };
+        self.recorder.wait_for(CONFIRMATION, confirmed).await;
     }
 
     /// Types a command and writes its answer down.

@@ -23,6 +23,9 @@ enum Wish {
     Protect(usize),
     /// An entry does, but there is no pair for that traffic yet.
     Negotiate(EntryName, Selectors),
+    /// An entry does, whose pair is installed but not yet confirmed by quick mode message 3: its outbound half waits for
+    /// the enable notify of ISAKMP \[S: facts 9.1\], and nothing is asked for meanwhile \[I\].
+    Unconfirmed,
     /// An entry does, whose access list entry cannot be negotiated: several ports, a wildcard with holes. \[R: facts 5.2\]
     Impossible,
 }
@@ -47,7 +50,7 @@ impl Router {
                 self.drop_packet(from, &packet, DropReason::NegotiatingSa);
                 self.negotiate(&interface, &name, selectors);
             }
-            Wish::Impossible => self.drop_packet(from, &packet, DropReason::NegotiatingSa),
+            Wish::Unconfirmed | Wish::Impossible => self.drop_packet(from, &packet, DropReason::NegotiatingSa),
         }
         None
     }
@@ -68,6 +71,9 @@ impl Router {
             if let Some(tunnel) = negotiated {
                 return Wish::Protect(tunnel);
             }
+            if self.newest_pair(interface, &entry.name, key, false).is_some() {
+                return Wish::Unconfirmed;
+            }
             let Ok(proxies) = ace.proxies() else { return Wish::Impossible };
             let proxies = if entry.settings.per_host.value { per_host(proxies, key) } else { proxies };
             return Wish::Negotiate(entry.name, selectors(&proxies));
@@ -75,10 +81,20 @@ impl Router {
         Wish::Clear
     }
 
-    /// The newest pair of an entry that takes the packet.
+    /// The newest pair of an entry that may be used and takes the packet.
     fn tunnel_for(&self, interface: &CryptoInterface, entry: &EntryName, key: &PacketKey) -> Option<usize> {
+        self.newest_pair(interface, entry, key, true)
+    }
+
+    fn newest_pair(
+        &self,
+        interface: &CryptoInterface,
+        entry: &EntryName,
+        key: &PacketKey,
+        enabled: bool,
+    ) -> Option<usize> {
         self.tunnels.iter().rposition(|tunnel| {
-            tunnel.enabled
+            tunnel.enabled == enabled
                 && tunnel.entry == *entry
                 && tunnel.pair.interface == interface.name
                 && takes(&tunnel.pair.selectors, key)
