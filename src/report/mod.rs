@@ -4,6 +4,8 @@ mod json;
 mod junit;
 mod progress;
 mod terminal;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -9,8 +9,12 @@ mod facts;
 mod invariants;
 mod phase1;
 mod phase2;
+#[cfg(test)]
+pub(crate) mod rig;
 mod said;
 mod steps;
+#[cfg(test)]
+mod tests;
 mod traffic;
 
 use std::collections::BTreeSet;

@@ -6,7 +6,7 @@ use super::facts::Until;
 use super::{Failure, artifact};
 use crate::ike::Selector;
 use crate::ike::event::{EventKind, InstalledPair, QuickRefusal, QuickVerdict};
-use crate::implementations::sa::IpsecSa;
+use crate::implementations::sa::{IpsecSa, IpsecState};
 use crate::scenario::Scenario;
 use crate::scenario::expect::{Phase2Expect, Phase2Refusal};
 use crate::scenario::tunnel::{Phase2Proposal, Protocol, TrafficPair};
@@ -87,7 +87,9 @@ fn agreement(until: Until<'_>, dut: bool, failures: &mut Vec<Failure>) {
     if !dut {
         return;
     }
-    let ours: Vec<&IpsecSa> = until.sas().into_iter().flat_map(|sas| sas.installed()).collect();
+    // A pair that a newer one is replacing is still a pair on the router, until it is deleted.
+    let held = |sa: &&IpsecSa| matches!(sa.state, IpsecState::Installed | IpsecState::Rekeying);
+    let ours: Vec<&IpsecSa> = until.sas().into_iter().flat_map(|sas| &sas.phase2).filter(held).collect();
     for pair in &pairs {
         let crossed = |sa: &&&IpsecSa| sa.spi_in.0 == pair.outbound_spi && sa.spi_out.0 == pair.inbound_spi;
         let Some(sa) = ours.iter().find(crossed) else {
@@ -274,8 +276,19 @@ fn printed(text: &str) -> Option<Side> {
 }
 
 fn router_words(pair: &InstalledPair) -> String {
-    let side = |id: &IdPayload| Selector::from_id(id).map_or_else(|error| error.to_string(), |id| id.to_string());
-    format!("{} === {}", side(&pair.remote_proxy), side(&pair.local_proxy))
+    format!("{} === {}", selector_words(&pair.remote_proxy), selector_words(&pair.local_proxy))
+}
+
+/// A selector as scenarios write networks: `10.1.0.0/24`.
+pub(super) fn selector_words(id: &IdPayload) -> String {
+    let selector = match Selector::from_id(id) {
+        Ok(selector) => selector,
+        Err(error) => return error.to_string(),
+    };
+    match selector.mask().and_then(|mask| Ipv4Prefix::from_mask(selector.first(), mask)) {
+        Some(prefix) if selector.protocol == 0 && selector.port == 0 => prefix.to_string(),
+        _ => selector.to_string(),
+    }
 }
 
 fn dut_words(sas: &[&IpsecSa]) -> String {

@@ -2,13 +2,12 @@
 
 use super::{Case, ConfigMark, Finding, listed};
 use crate::crypto::Group;
+use crate::ike::Mode;
 use crate::ike::event::{Event, EventKind, OfferedTransform, QuickRefusal};
-use crate::ike::{Mode, Selector};
 use crate::ios::acl::Action;
 use crate::ios::config::{MapPeer, Spanned};
 use crate::scenario::Diagnosis;
-use crate::verdict::phase2::progress;
-use crate::wire::isakmp::IdPayload;
+use crate::verdict::phase2::{progress, selector_words};
 
 /// The refusal that came furthest, if quick mode was refused and never taken.
 pub(super) fn refused(case: &Case<'_>) -> Vec<Finding> {
@@ -37,10 +36,6 @@ fn taken_later(case: &Case<'_>, refused: &Event) -> bool {
     })
 }
 
-fn words(id: &IdPayload) -> String {
-    Selector::from_id(id).map_or_else(|error| error.to_string(), |selector| selector.to_string())
-}
-
 fn peer(case: &Case<'_>) -> Finding {
     let ours = case.peer();
     let peers: Vec<&Spanned<MapPeer>> = case.entries().iter().flat_map(|entry| &entry.settings.peers).collect();
@@ -60,7 +55,7 @@ fn proxies(case: &Case<'_>, events: &[&Event]) -> Finding {
     let mut offered: Vec<String> = Vec::new();
     for event in events {
         if let EventKind::QuickJudged { local_proxy, remote_proxy, .. } = &event.kind {
-            let pair = format!("{} === {}", words(remote_proxy), words(local_proxy));
+            let pair = format!("{} === {}", selector_words(remote_proxy), selector_words(local_proxy));
             if !offered.contains(&pair) {
                 offered.push(pair);
             }
