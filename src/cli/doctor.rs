@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::{SUCCESS, UNFIT_MACHINE};
-use crate::implementations::strongswan::Strongswan;
-use crate::implementations::{Availability, Host, Implementation};
+use crate::implementations::{self, Availability, Host};
 use crate::lab::sandbox;
+use crate::scenario::ImplementationName;
 
 /// Say what can run on this machine, and what to do about the rest.
 #[derive(Debug, clap::Args)]
@@ -18,9 +18,6 @@ pub(super) struct Arguments {
     #[arg(long)]
     json: bool,
 }
-
-/// Those that can be run.
-const IMPLEMENTATIONS: [&dyn Implementation; 1] = [&Strongswan];
 
 /// All there is to say about a machine.
 #[derive(Debug, Serialize)]
@@ -71,13 +68,13 @@ fn examine(sandbox: Option<String>, host: &Host) -> Findings {
     Findings {
         sandbox: Probe { name: "sandbox", ready: sandbox.is_none(), missing: sandbox },
         data_paths: vec![probe("TUN device", &host.tun), probe("kernel ESP", &host.kernel_esp)],
-        implementations: IMPLEMENTATIONS.iter().map(|implementation| row(*implementation, host)).collect(),
+        implementations: ImplementationName::ALL.iter().map(|name| row(*name, host)).collect(),
     }
 }
 
-fn row(implementation: &dyn Implementation, host: &Host) -> Row {
+fn row(name: ImplementationName, host: &Host) -> Row {
     let blank = Row {
-        name: implementation.name().to_owned(),
+        name: name.to_string(),
         ready: false,
         version: None,
         path: None,
@@ -85,7 +82,7 @@ fn row(implementation: &dyn Implementation, host: &Host) -> Row {
         missing: None,
         remedy: None,
     };
-    match implementation.availability(host) {
+    match implementations::named(name).availability(host) {
         Availability::Ready { version, path, data_path } => Row {
             ready: true,
             version: Some(version),
@@ -144,6 +141,6 @@ mod tests {
         }
         let json = serde_json::to_value(&findings).unwrap();
         assert_eq!(json["sandbox"]["ready"], false);
-        assert_eq!(json["implementations"].as_array().unwrap().len(), IMPLEMENTATIONS.len());
+        assert_eq!(json["implementations"].as_array().unwrap().len(), ImplementationName::ALL.len());
     }
 }
