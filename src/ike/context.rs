@@ -17,6 +17,23 @@ use crate::time::Instant;
 use crate::wire::isakmp::{Cookie, Header, MessageId, ProtocolId};
 use crate::wire::{Reader, Spi};
 
+/// How much an engine holds at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// ISAKMP SAs of which the peer began phase 1 and has not completed it.
+    pub half_open: usize,
+    /// ISAKMP SAs in all.
+    pub isakmp_sas: usize,
+    /// Pairs of IPsec SAs.
+    pub pairs: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { half_open: 256, isakmp_sas: 4096, pairs: 16384 }
+    }
+}
+
 /// What all SAs of an engine share.
 pub(crate) struct Shared {
     pub personality: Personality,
@@ -24,6 +41,7 @@ pub(crate) struct Shared {
     pub outputs: VecDeque<Output>,
     pub registry: Registry,
     pub pairs: Pairs,
+    pub limits: Limits,
     next_connection: u32,
     device: [u8; 16],
 }
@@ -46,6 +64,7 @@ impl Shared {
             outputs: VecDeque::new(),
             registry: Registry::default(),
             pairs: Pairs::default(),
+            limits: Limits::default(),
             device,
         }
     }

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use rand::rngs::StdRng;
 
-use super::context::{Context, Shared};
+use super::context::{Context, Limits, Shared};
 use super::event::{
     Datagram, EventKind, InitiationFailure, PairEnd, Phase1State, Progress, Refusal, Role, SaEnd, UnlockCause,
 };
@@ -25,23 +25,6 @@ use crate::wire::{Reader, Spi};
 /// The port of IKE.
 const PORT: u16 = 500;
 
-/// How much an engine holds at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// ISAKMP SAs of which the peer began phase 1 and has not completed it.
-    pub half_open: usize,
-    /// ISAKMP SAs in all.
-    pub isakmp_sas: usize,
-    /// Pairs of IPsec SAs.
-    pub pairs: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { half_open: 256, isakmp_sas: 4096, pairs: 16384 }
-    }
-}
-
 /// An IKE endpoint without sockets and clock.
 ///
 /// After each [`Engine::handle`] call [`Engine::poll`] until it gives nothing more, then wait for a datagram or for
@@ -49,25 +32,25 @@ impl Default for Limits {
 pub struct Engine {
     shared: Shared,
     sas: BTreeMap<u64, IsakmpSa>,
-    limits: Limits,
 }
 
 impl Engine {
     /// An endpoint that speaks like `personality`. The same seed and inputs give the same octets.
     pub fn new(personality: Personality, rng: StdRng) -> Self {
-        Self { shared: Shared::new(personality, rng), sas: BTreeMap::new(), limits: Limits::default() }
+        Self { shared: Shared::new(personality, rng), sas: BTreeMap::new() }
     }
 
     /// The same engine with other limits.
     #[must_use]
-    pub fn with_limits(self, limits: Limits) -> Self {
-        Self { limits, ..self }
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.shared.limits = limits;
+        self
     }
 
     /// Takes an input at `now`, which never goes back. Questions go to `policy`.
     pub fn handle(&mut self, now: Instant, input: Input, policy: &mut dyn Policy) {
         let mut cx = Context { now, shared: &mut self.shared, policy };
-        let mut sas = Sas { sas: &mut self.sas, limits: self.limits };
+        let mut sas = Sas { sas: &mut self.sas };
         match input {
             Input::Datagram { local, remote, octets } => sas.datagram(&mut cx, local, remote, &octets),
             Input::Timeout => sas.timeout(&mut cx),
@@ -108,7 +91,6 @@ impl Engine {
 /// The SAs of an engine while it handles an input.
 struct Sas<'a> {
     sas: &'a mut BTreeMap<u64, IsakmpSa>,
-    limits: Limits,
 }
 
 impl Sas<'_> {
@@ -179,7 +161,7 @@ impl Sas<'_> {
             return Err(Refusal::NoSa);
         }
         let half_open = self.sas.values().filter(|sa| sa.half_open() && sa.association.role == Role::Responder).count();
-        if half_open >= self.limits.half_open || self.sas.len() >= self.limits.isakmp_sas {
+        if half_open >= cx.shared.limits.half_open || self.sas.len() >= cx.shared.limits.isakmp_sas {
             return Err(Refusal::TooManyHalfOpen);
         }
         let peer = super::policy::Peer { local: *incoming.local.ip(), remote: incoming.remote };
@@ -201,6 +183,9 @@ impl Sas<'_> {
 
     fn request(&mut self, cx: &mut Context<'_>, request: QuickRequest) {
         let (local, peer) = (request.local, request.peer);
+        if cx.shared.pairs.len() >= cx.shared.limits.pairs {
+            return cx.output(Output::Failed { request: request.id, reason: RequestFailure::TooMany });
+        }
         let existing = self.with_peer(local, peer, |sa| !sa.half_open());
         let own_half_open =
             || self.with_peer(local, peer, |sa| sa.half_open() && sa.association.role == Role::Initiator);
@@ -218,7 +203,7 @@ impl Sas<'_> {
     fn initiate(&mut self, cx: &mut Context<'_>, request: QuickRequest) {
         let (local, remote) = (SocketAddrV4::new(request.local, PORT), SocketAddrV4::new(request.peer, PORT));
         cx.tell(local, remote, None, EventKind::SaRequested { profile: None });
-        if self.sas.len() >= self.limits.isakmp_sas {
+        if self.sas.len() >= cx.shared.limits.isakmp_sas {
             return cx.output(Output::Failed { request: request.id, reason: RequestFailure::TooMany });
         }
         let own = cx.shared.cookie(request.local, request.peer);
@@ -418,7 +403,7 @@ fn enter(
     id: IsakmpSaId,
     role: Role,
 ) -> (Association, bool) {
-    let entered = cx.shared.registry.enter(*local.ip(), remote);
+    let entered = cx.shared.registry.enter(*local.ip(), remote, role);
     let association = Association {
         serial: entered.serial,
         connection: 0,

@@ -25,8 +25,9 @@ mod selector;
 mod v1;
 mod vendor;
 
+pub use context::Limits;
 pub use data_path::PairParameters;
-pub use engine::{Engine, Limits};
+pub use engine::Engine;
 pub use event::{Event, EventKind};
 pub use io::{Input, KeyRecord, Output, RequestFailure};
 pub use personality::Personality;

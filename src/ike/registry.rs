@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use super::event::SaEnd;
+use super::event::{Role, SaEnd};
 use crate::wire::isakmp::IdPayload;
 
 /// What other SAs need to know of an ISAKMP SA.
@@ -13,6 +13,8 @@ pub(crate) struct Entry {
     pub local: Ipv4Addr,
     /// The peer's address and port.
     pub remote: SocketAddrV4,
+    /// Our side of phase 1.
+    pub role: Role,
     /// The number of the peer's record.
     pub peer: u64,
     /// The peer's identity once it is authenticated.
@@ -52,7 +54,7 @@ pub(crate) struct Entered {
 
 impl Registry {
     /// Enters a new SA.
-    pub fn enter(&mut self, local: Ipv4Addr, remote: SocketAddrV4) -> Entered {
+    pub fn enter(&mut self, local: Ipv4Addr, remote: SocketAddrV4, role: Role) -> Entered {
         let duplicate = self.sas.values().any(|entry| !entry.deleted && entry.local == local && entry.remote == remote);
         let next_peer = self.last_peer + 1;
         let record = self.peers.entry((local, remote)).or_insert(PeerRecord { number: next_peer, holders: 0 });
@@ -60,7 +62,7 @@ impl Registry {
         self.last_peer = self.last_peer.max(record.number);
         self.last_serial += 1;
         let entered = Entered { serial: self.last_serial, peer: record.number, holders: record.holders, duplicate };
-        let entry = Entry { local, remote, peer: entered.peer, identity: None, doomed: None, deleted: false };
+        let entry = Entry { local, remote, role, peer: entered.peer, identity: None, doomed: None, deleted: false };
         self.sas.insert(entered.serial, entry);
         entered
     }
@@ -121,8 +123,9 @@ impl Registry {
         })
     }
 
-    /// Dooms the older SAs of a peer that says it holds none: those with its address and identity, and those still without
-    /// an identity at its address and port. Returns how many.
+    /// Dooms the older SAs of a peer that says it holds none: those with its address and identity, and those it began from
+    /// its address and port and has not completed. What we are just beginning with it is spared: it cannot know of it yet.
+    /// Returns how many.
     pub fn doom_older(&mut self, serial: u64, identity: &IdPayload) -> u32 {
         let Some(own) = self.sas.get(&serial).cloned() else { return 0 };
         let mut count = 0;
@@ -134,7 +137,7 @@ impl Registry {
                             && known.kind == identity.kind
                             && known.data == identity.data
                     }
-                    None => entry.remote == own.remote,
+                    None => entry.role == Role::Responder && entry.remote == own.remote,
                 };
             if same && !entry.deleted && entry.doomed.is_none() {
                 entry.doomed = Some(SaEnd::InitialContact);
@@ -168,22 +171,22 @@ mod tests {
     #[test]
     fn a_peer_is_counted_once_and_goes_with_its_last_sa() {
         let mut registry = Registry::default();
-        let first = registry.enter(LOCAL, remote(500));
-        let second = registry.enter(LOCAL, remote(500));
+        let first = registry.enter(LOCAL, remote(500), Role::Responder);
+        let second = registry.enter(LOCAL, remote(500), Role::Responder);
         assert_eq!((first.peer, first.holders, first.duplicate), (1, 1, false));
         assert_eq!((second.peer, second.holders, second.duplicate), (1, 2, true));
         assert_eq!(registry.delete(first.serial), 1);
         assert_eq!(registry.delete(first.serial), 0, "a second time changes nothing");
         registry.forget(first.serial);
         assert_eq!(registry.delete(second.serial), 0);
-        assert_eq!(registry.enter(LOCAL, remote(500)).peer, 2);
+        assert_eq!(registry.enter(LOCAL, remote(500), Role::Responder).peer, 2);
     }
 
     #[test]
     fn initial_contact_spares_other_peers_behind_the_same_nat() {
         let mut registry = Registry::default();
         let [same, other, half_open, new] =
-            [4500, 4501, 4500, 4500].map(|port| registry.enter(LOCAL, remote(port)).serial);
+            [4500, 4501, 4500, 4500].map(|port| registry.enter(LOCAL, remote(port), Role::Responder).serial);
         registry.authenticated(same, &identity(1));
         registry.authenticated(other, &identity(2));
         registry.authenticated(new, &identity(1));

@@ -434,6 +434,12 @@ impl Pair {
 }
 
 impl Side {
+    /// Sets the engine's limits.
+    pub fn limit(&mut self, limits: Limits) {
+        let spare = Engine::new(Personality::linux(), StdRng::seed_from_u64(0));
+        self.engine = std::mem::replace(&mut self.engine, spare).with_limits(limits);
+    }
+
     /// Whether something happened.
     pub fn saw(&self, wanted: impl Fn(&EventKind) -> bool) -> bool {
         self.count(wanted) > 0

@@ -290,3 +290,121 @@ fn hash_number(hash: Hash) -> OakleyHash {
         Hash::Sha512 => OakleyHash::Sha512,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ike::rig::policy;
+
+    const AES256: u16 = 7;
+
+    fn offer_of(transforms: Vec<Vec<Attribute>>) -> SaPayload {
+        let transforms =
+            transforms.into_iter().zip(1..).map(|(attributes, number)| Transform::new(number, 1, attributes));
+        let transforms = transforms.collect();
+        let proposal = Proposal { reserved: 0, number: 1, protocol: ProtocolId::Isakmp, spi: vec![], transforms };
+        SaPayload::ipsec(vec![proposal])
+    }
+
+    fn chosen(offer: &SaPayload, policies: &[IsakmpPolicy]) -> Option<Chosen> {
+        choose(offer, policies, true, &Personality::linux(), |_| {})
+    }
+
+    fn attributes() -> Vec<Attribute> {
+        vec![
+            Attribute::basic(OakleyAttribute::Encryption, AES256),
+            Attribute::basic(OakleyAttribute::KeyLength, 256_u16),
+            Attribute::basic(OakleyAttribute::Hash, OakleyHash::Sha1),
+            Attribute::basic(OakleyAttribute::Group, 5_u16),
+            Attribute::basic(OakleyAttribute::Authentication, AuthenticationMethod::PreSharedKey),
+            Attribute::basic(OakleyAttribute::LifeType, LifeType::Seconds),
+            Attribute::variable(OakleyAttribute::LifeDuration, 28800_u32.to_be_bytes()),
+        ]
+    }
+
+    #[test]
+    fn attributes_are_read_in_any_order_and_format() {
+        let wanted = [policy(Cipher::Aes256, Hash::Sha1, Group::Modp1536)];
+        let mut order = attributes();
+        for rotation in 0..order.len() {
+            // A life type goes before its duration.
+            let kinds: Vec<u16> = order.iter().map(|attribute| attribute.kind).collect();
+            let place = |kind: OakleyAttribute| kinds.iter().position(|found| *found == u16::from(kind)).unwrap();
+            if place(OakleyAttribute::LifeType) < place(OakleyAttribute::LifeDuration) {
+                let offer = offer_of(vec![order.clone()]);
+                let chosen = chosen(&offer, &wanted).unwrap_or_else(|| panic!("rotation {rotation}"));
+                assert_eq!(chosen.agreed.lifetime, Some(Duration::from_secs(28800)));
+                assert_eq!(chosen.answer, offer, "given back as offered");
+            }
+            order.rotate_left(1);
+        }
+    }
+
+    #[test]
+    fn key_lengths_as_variable_attributes_and_long_durations() {
+        let mut offered = attributes();
+        offered[1] = Attribute::variable(OakleyAttribute::KeyLength, [0, 0, 1, 0]);
+        offered[6] = Attribute::variable(OakleyAttribute::LifeDuration, [0, 0, 0, 1, 0, 0, 0, 0]);
+        let mut wanted = policy(Cipher::Aes256, Hash::Sha1, Group::Modp1536);
+        wanted.lifetime = None;
+        let agreed = chosen(&offer_of(vec![offered]), &[wanted]).unwrap().agreed;
+        assert_eq!(agreed.lifetime, Some(Duration::from_secs(u32::MAX.into())));
+    }
+
+    #[test]
+    fn an_aes_without_key_length_is_of_128_bits() {
+        let mut offered = attributes();
+        offered.remove(1);
+        let offer = offer_of(vec![offered]);
+        assert!(chosen(&offer, &[policy(Cipher::Aes256, Hash::Sha1, Group::Modp1536)]).is_none());
+        assert!(chosen(&offer, &[policy(Cipher::Aes128, Hash::Sha1, Group::Modp1536)]).is_some());
+    }
+
+    #[test]
+    fn numbers_in_the_answer_are_echoed_or_positions() {
+        let mut offer = offer_of(vec![vec![], attributes()]);
+        offer.proposals[0].number = 0;
+        offer.proposals[0].transforms[1].number = 7;
+        let wanted = [policy(Cipher::Aes256, Hash::Sha1, Group::Modp1536)];
+        for (answer_numbers, expected) in [(AnswerNumbers::Echoed, (0, 7)), (AnswerNumbers::ByPosition, (1, 2))] {
+            let personality = Personality { answer_numbers, ..Personality::linux() };
+            let answer = choose(&offer, &wanted, true, &personality, |_| {}).unwrap().answer;
+            assert_eq!((answer.proposals[0].number, answer.proposals[0].transforms[0].number), expected);
+            assert_eq!(answer.proposals[0].transforms.len(), 1);
+        }
+    }
+
+    #[test]
+    fn the_shorter_lifetime_holds() {
+        let mut wanted = policy(Cipher::Aes256, Hash::Sha1, Group::Modp1536);
+        for (own, agreed, cut) in [(600, 600, true), (86400, 28800, false), (28800, 28800, false)] {
+            wanted.lifetime = Some(Duration::from_secs(own));
+            let chosen = chosen(&offer_of(vec![attributes()]), &[wanted]).unwrap();
+            assert_eq!(chosen.agreed.lifetime, Some(Duration::from_secs(agreed)));
+            assert_eq!(chosen.agreed.cut.is_some(), cut);
+        }
+    }
+
+    #[test]
+    fn an_answer_must_be_what_was_offered() {
+        let offered = [policy(Cipher::Aes256, Hash::Sha1, Group::Modp1536)];
+        let check = |transforms| check_answer(&offer_of(transforms), &offered, |_| {});
+        assert!(check(vec![attributes()]).is_ok());
+        assert_eq!(check(vec![attributes(), attributes()]).unwrap_err(), "number of transforms");
+        assert_eq!(check(vec![]).unwrap_err(), "number of transforms");
+        let mut other = attributes();
+        other[3] = Attribute::basic(OakleyAttribute::Group, 2_u16);
+        assert_eq!(check(vec![other]).unwrap_err(), "group");
+    }
+
+    #[test]
+    fn proposals_of_other_protocols_are_passed_over() {
+        let mut offer = offer_of(vec![attributes()]);
+        offer.proposals.insert(0, Proposal { protocol: ProtocolId::Esp, ..offer.proposals[0].clone() });
+        offer.proposals[1].transforms.insert(0, Transform::new(9, 2, attributes()));
+        let wanted = [policy(Cipher::Aes256, Hash::Sha1, Group::Modp1536)];
+        let answer = chosen(&offer, &wanted).unwrap().answer;
+        assert_eq!(answer.proposals[0].protocol, ProtocolId::Isakmp);
+        assert_eq!(answer.proposals[0].transforms[0].number, 1);
+    }
+}

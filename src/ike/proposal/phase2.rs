@@ -289,3 +289,121 @@ fn authentication(hash: Hash) -> EspAuthentication {
         Hash::Sha512 => EspAuthentication::HmacSha512,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::ike::sa::RequestId;
+    use crate::ike::selector::{Selector, Selectors};
+
+    const SHA1: EspSuite = EspSuite { cipher: Cipher::Aes128, integrity: Some(Hash::Sha1) };
+    const MD5: EspSuite = EspSuite { cipher: Cipher::TripleDes, integrity: Some(Hash::Md5) };
+
+    fn request(suites: Vec<EspSuite>) -> QuickRequest {
+        QuickRequest {
+            id: RequestId(1),
+            entry: String::new(),
+            interface: String::new(),
+            local: Ipv4Addr::LOCALHOST,
+            peer: Ipv4Addr::LOCALHOST,
+            selectors: Selectors { local: Selector::ANY, remote: Selector::ANY },
+            suites,
+            mode: Mode::Tunnel,
+            pfs: Some(Group::Modp1024),
+            lifetimes: Lifetimes { seconds: Some(3600), kilobytes: Some(4_608_000) },
+        }
+    }
+
+    /// The order of cisco-ios-facts 5.1 [S:LOG-XE3, LOG-123].
+    #[test]
+    fn an_offer_in_the_order_of_the_personality() {
+        use Phase2Attribute as B;
+        let personality = Personality {
+            phase2_attributes: vec![
+                B::Encapsulation,
+                B::Seconds,
+                B::Kilobytes,
+                B::Authentication,
+                B::KeyLength,
+                B::Group,
+            ],
+            phase2_layout: OfferLayout::ProposalPerSuite,
+            ..Personality::linux()
+        };
+        let offer = offer(&request(vec![SHA1, MD5]), Spi(0x1234), EncapsulationMode::Tunnel, &personality);
+        assert_eq!(offer.proposals.len(), 2);
+        assert_eq!(offer.proposals.iter().map(|proposal| proposal.number).collect::<Vec<_>>(), [1, 2]);
+        let mut octets = Vec::new();
+        offer.proposals[0].transforms[0].attributes.iter().for_each(|attribute| attribute.emit(&mut octets));
+        assert_eq!(
+            hex::encode(octets),
+            "80040001800100018002 0e10 80010002 00020004 00465000 80050002 80060080 80030002".replace(' ', "")
+        );
+        assert_eq!(alternatives(&offer).iter().map(|found| found.number).collect::<Vec<_>>(), [1, 2]);
+    }
+
+    #[test]
+    fn what_is_offered_is_read_again() {
+        for layout in [OfferLayout::ProposalPerSuite, OfferLayout::TransformPerSuite] {
+            let personality = Personality { phase2_layout: layout, ..Personality::linux() };
+            let request = request(vec![SHA1, MD5]);
+            let offer = offer(&request, Spi(0x1234), EncapsulationMode::UdpTunnelDraft, &personality);
+            let found = alternatives(&offer);
+            assert_eq!(found.len(), 2);
+            for (alternative, suite) in found.iter().zip(&request.suites) {
+                let [transform] = &alternative.transforms[..] else { panic!("{alternative:?}") };
+                assert_eq!(transform.suite(), Some(*suite));
+                assert_eq!((transform.mode(), transform.in_udp()), (Some(Mode::Tunnel), true));
+                assert_eq!((transform.group(), transform.lifetimes()), (Some(2), request.lifetimes));
+                assert!(transform.usable());
+                let answer = answer(&offer, alternative, Spi(0x9999), &personality);
+                assert_eq!(answer.proposals[0].spi, Spi(0x9999).to_bytes());
+                assert_eq!(answer.proposals[0].transforms[0].attributes, transform.attributes);
+            }
+        }
+    }
+
+    #[test]
+    fn protocols_of_one_number_belong_together() {
+        let mut offer = offer(&request(vec![SHA1, MD5]), Spi(0x1234), EncapsulationMode::Tunnel, &Personality::linux());
+        let ah = Proposal {
+            protocol: ProtocolId::Ah,
+            transforms: vec![Transform::new(1, 3, vec![])],
+            ..offer.proposals[0].clone()
+        };
+        offer.proposals.insert(0, ah);
+        let found = alternatives(&offer);
+        assert_eq!(found.len(), 1, "one transform of AH");
+        let protocols: Vec<ProtocolId> = found[0].transforms.iter().map(|transform| transform.protocol).collect();
+        assert_eq!(protocols, [ProtocolId::Ah, ProtocolId::Esp]);
+        assert!(!found[0].transforms[0].usable(), "no SAs are made of AH");
+    }
+
+    #[test]
+    fn what_no_data_path_can_do_is_unusable() {
+        let transform = |id: u8, attributes| OfferedTransform { protocol: ProtocolId::Esp, number: 1, id, attributes };
+        let sha = Attribute::basic(IpsecAttribute::Authentication, EspAuthentication::HmacSha1);
+        let null = EspTransform::Null.into();
+        assert!(transform(null, vec![sha.clone()]).usable());
+        assert!(!transform(null, vec![]).usable(), "neither encryption nor integrity");
+        assert!(!transform(EspTransform::Cast.into(), vec![sha.clone()]).usable());
+        let bits = |bits: u16| Attribute::basic(IpsecAttribute::KeyLength, bits);
+        let aes = EspTransform::Aes.into();
+        assert!(!transform(aes, vec![sha.clone(), bits(100)]).usable());
+        assert!(transform(aes, vec![bits(256)]).usable(), "esp-aes alone");
+        assert!(!transform(EspTransform::AesGcm16.into(), vec![sha.clone()]).usable(), "integrity twice");
+        let group = Attribute::basic(IpsecAttribute::Group, 99_u16);
+        assert!(!transform(aes, vec![sha, group]).usable());
+    }
+
+    #[test]
+    fn so_many_alternatives_and_no_more() {
+        let mut offer = offer(&request(vec![SHA1]), Spi(0x1234), EncapsulationMode::Tunnel, &Personality::linux());
+        let transform = offer.proposals[0].transforms[0].clone();
+        offer.proposals[0].transforms = vec![transform; 200];
+        offer.proposals = (1..=5).map(|number| Proposal { number, ..offer.proposals[0].clone() }).collect();
+        assert_eq!(alternatives(&offer).len(), MAX_ALTERNATIVES);
+    }
+}

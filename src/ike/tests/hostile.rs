@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use crate::ike::Input;
 use crate::ike::event::{EventKind, Malformation, Refusal};
 use crate::ike::rig::{A, B, Pair};
+use crate::ike::{Input, Limits, RequestFailure, RequestId};
 use crate::wire::isakmp::{Body, ExchangeType, Message};
 
 #[test]
@@ -147,7 +147,7 @@ fn messages_out_of_place_are_named() {
     octets[..8].copy_from_slice(&fresh.wire[0].octets[..8]);
     fresh.inject(false, SocketAddrV4::new(to_a.0, 500), SocketAddrV4::new(to_a.1, 500), octets);
     assert!(fresh.a.saw(|event| matches!(event, EventKind::UnexpectedMessage { expected, found }
-        if expected == "MM2 (SA)" && found == "main mode (KE, NONCE, NAT-D, NAT-D)")));
+        if expected == "MM2 (SA)" && found == "MM4 (KE, NONCE, NAT-D, NAT-D)")));
     // Quick mode where message 3 is waited for.
     fresh.run(Duration::from_millis(25));
     let mut octets = wire[6].octets.clone();
@@ -202,4 +202,23 @@ fn a_key_exchange_or_nat_d_of_the_wrong_length_is_refused() {
     }
     pair.run(Duration::from_secs(2));
     pair.assert_pairs(1);
+}
+
+#[test]
+fn no_more_pairs_than_the_limit() {
+    let mut pair = Pair::new(1);
+    let limits = Limits { pairs: 2, ..Limits::default() };
+    pair.b.limit(limits);
+    for id in 0..4 {
+        let mut request = pair.request();
+        request.id = RequestId(id);
+        pair.ask(request);
+    }
+    pair.run(Duration::from_secs(300));
+    pair.assert_pairs(2);
+    assert!(pair.a.failed.iter().all(|(_, reason)| *reason == RequestFailure::Phase2Timeout));
+    pair.a.limit(limits);
+    let request = pair.request();
+    pair.ask(request);
+    assert_eq!(pair.a.failed.last(), Some(&(RequestId(1), RequestFailure::TooMany)));
 }

@@ -285,3 +285,19 @@ fn transport_mode_and_two_networks() {
     assert_eq!(pair.b.pairs.values().next().unwrap().0.mode, Mode::Transport);
     assert!(pair.b.saw(|event| matches!(event, EventKind::NodeDeleted { reason: NodeEnd::DoneAwaited, .. })));
 }
+
+#[test]
+fn both_beginning_at_once_spares_what_the_other_has_begun() {
+    for offset in 0..60 {
+        let mut pair = Pair::new(offset);
+        let request = pair.request();
+        let mut back = request.clone();
+        (back.local, back.peer, back.selectors) = (back.peer, back.local, back.selectors.mirrored());
+        pair.a.owner.entries[0].selectors = back.selectors.mirrored();
+        pair.ask(request);
+        pair.run(Duration::from_millis(3 * offset));
+        pair.input(false, Input::RequestSa(back));
+        pair.run(Duration::from_secs(2));
+        pair.assert_pairs(2);
+    }
+}

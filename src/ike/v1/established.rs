@@ -234,7 +234,7 @@ impl Established {
             Wait::Answer(wait) => wait.handle(&self.session, incoming, sa, cx).map(Some),
             Wait::Confirmation(wait) => wait.handle(&self.session, incoming, sa, cx).map(|()| None),
             Wait::Nothing => {
-                let (expected, found) = ("nothing: the quick mode is over".to_owned(), incoming.describe());
+                let (expected, found) = ("nothing: the quick mode is over".to_owned(), incoming.describe(sa.role));
                 return sa.tell(cx, EventKind::UnexpectedMessage { expected, found });
             }
         };
@@ -256,7 +256,7 @@ impl Established {
     }
 
     fn begin_quick_of_peer(&mut self, incoming: &Incoming<'_>, sa: &mut Association, cx: &mut Context<'_>) {
-        if !self.make_room() {
+        if !self.make_room() || cx.shared.pairs.len() >= cx.shared.limits.pairs {
             return sa.tell(cx, EventKind::DatagramRefused(Refusal::TooManyHalfOpen));
         }
         let message_id = incoming.header().message_id;

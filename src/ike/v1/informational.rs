@@ -164,7 +164,7 @@ impl Association {
                 self.tell(cx, EventKind::MalformedMessage { exchange, message_id, why: why.clone() });
             }
             Failure::Unexpected { expected } => {
-                let (expected, found) = ((*expected).to_owned(), incoming.describe());
+                let (expected, found) = ((*expected).to_owned(), incoming.describe(self.role));
                 self.tell(cx, EventKind::UnexpectedMessage { expected, found });
             }
             // Told where they were found.

@@ -367,7 +367,7 @@ impl IsakmpSa {
                 }
             }
             Failure::Unexpected { expected } => {
-                let (expected, found) = ((*expected).to_owned(), incoming.describe());
+                let (expected, found) = ((*expected).to_owned(), incoming.describe(sa.role));
                 sa.tell(cx, EventKind::UnexpectedMessage { expected, found });
             }
             Failure::NotEncrypted => {

@@ -3,14 +3,14 @@
 use std::net::SocketAddrV4;
 
 use crate::crypto::Digest;
-use crate::ike::event::Malformation;
+use crate::ike::event::{Malformation, Role};
 use crate::ike::keys::{EncryptionKey, IvChain};
 use crate::ike::personality::Padding;
 use crate::ike::sa::IsakmpSaId;
 use crate::ike::v1::failure::Failure;
 use crate::wire::isakmp::{
-    Body, Contents, ExchangeType, Flags, Header, Message, MessageId, Payload, PayloadType, Version, decode_payloads,
-    emit_payloads,
+    Body, Contents, Cookie, ExchangeType, Flags, Header, Message, MessageId, Payload, PayloadType, Version,
+    decode_payloads, emit_payloads,
 };
 
 /// A message that came for an SA.
@@ -43,17 +43,27 @@ impl Incoming<'_> {
         }
     }
 
-    /// What it is, as far as can be seen: `main mode (KE, NONCE)`.
-    pub fn describe(&self) -> String {
-        let exchange = self.header().exchange;
-        match &self.message.contents {
-            Contents::Encrypted(_) => format!("{exchange} (encrypted)"),
-            Contents::Clear(payloads, _) => {
-                let names: Vec<String> =
-                    payloads.iter().map(|payload| payload.body.payload_type().to_string()).collect();
-                format!("{exchange} ({})", names.join(", "))
-            }
-        }
+    /// What it is, as far as one who has `role` can see: `MM3 (KE, NONCE)`, `quick mode (encrypted)`.
+    pub fn describe(&self, role: Role) -> String {
+        let header = self.header();
+        let types: Vec<PayloadType> =
+            self.message.payloads().iter().map(|payload| payload.body.payload_type()).collect();
+        let number = match role {
+            _ if header.exchange != ExchangeType::Main => None,
+            _ if types.contains(&PayloadType::Sa) && header.responder_cookie == Cookie::ZERO => Some(1),
+            _ if types.contains(&PayloadType::Sa) => Some(2),
+            Role::Responder if types.contains(&PayloadType::KeyExchange) => Some(3),
+            Role::Initiator if types.contains(&PayloadType::KeyExchange) => Some(4),
+            Role::Responder if header.flags.encrypted() => Some(5),
+            Role::Initiator if header.flags.encrypted() => Some(6),
+            _ => None,
+        };
+        let name = number.map_or_else(|| header.exchange.to_string(), |number| format!("MM{number}"));
+        let inside = match &self.message.contents {
+            Contents::Encrypted(_) => "encrypted".to_owned(),
+            Contents::Clear(..) => types.iter().map(PayloadType::to_string).collect::<Vec<_>>().join(", "),
+        };
+        format!("{name} ({inside})")
     }
 }
 

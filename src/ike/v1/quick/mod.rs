@@ -1,6 +1,8 @@
 //! Quick mode (RFC 2409 5.5): a state for each wait, and what both roles share.
 
 pub(crate) mod initiator;
+#[cfg(test)]
+mod recorded;
 pub(crate) mod responder;
 
 use crate::crypto::{Group, SaKeys};

@@ -341,3 +341,6 @@ impl Proxies {
         Some(Selectors { local, remote })
     }
 }
+
+#[cfg(test)]
+mod recorded;
