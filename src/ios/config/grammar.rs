@@ -12,7 +12,7 @@ use crate::ios::acl;
 
 /// A piece of a command pattern.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Element {
+pub(in crate::ios) enum Element {
     /// A keyword, in any case, cut or whole.
     Kw(&'static str),
     /// Any word but a comment.
@@ -49,7 +49,7 @@ pub(super) enum Element {
 
 impl Element {
     /// How `?` shows it.
-    pub(super) fn usage(self) -> String {
+    pub(in crate::ios) fn usage(self) -> String {
         match self {
             Self::Kw(word) => word.to_owned(),
             Self::Word(_) | Self::Host(_) | Self::Secret(_) => "WORD".to_owned(),
@@ -70,24 +70,24 @@ impl Element {
 }
 
 /// A whole pattern as the manual shows it.
-pub(super) fn usage(pattern: &[Element]) -> String {
+pub(in crate::ios) fn usage(pattern: &[Element]) -> String {
     pattern.iter().map(|element| element.usage()).collect::<Vec<_>>().join(" ")
 }
 
 /// A value or keyword a pattern took from the line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Arg {
+pub(in crate::ios) struct Arg {
     /// The name the pattern gives the value, or the whole keyword.
-    pub(super) name: &'static str,
+    pub(in crate::ios) name: &'static str,
     /// What it is.
-    pub(super) value: Value,
+    pub(in crate::ios) value: Value,
     /// Its bytes in the whole text.
-    pub(super) range: Range<usize>,
+    pub(in crate::ios) range: Range<usize>,
 }
 
 /// What an [`Arg`] holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Value {
+pub(in crate::ios) enum Value {
     /// A keyword was there.
     Keyword,
     /// A number.
@@ -100,13 +100,13 @@ pub(super) enum Value {
 
 /// A pattern that fits a line.
 #[derive(Clone, Debug)]
-pub(super) struct Fit {
+pub(in crate::ios) struct Fit {
     /// Which of the patterns.
-    pub(super) row: usize,
+    pub(in crate::ios) row: usize,
     /// What it took, in the order of the line.
-    pub(super) args: Vec<Arg>,
+    pub(in crate::ios) args: Vec<Arg>,
     /// How many keywords were cut.
-    pub(super) cut: usize,
+    pub(in crate::ios) cut: usize,
 }
 
 impl Fit {
@@ -118,7 +118,7 @@ impl Fit {
 
 /// Why no pattern fits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Mismatch {
+pub(in crate::ios) enum Mismatch {
     /// Nothing fits this word.
     Invalid {
         /// The index of the word.
@@ -146,7 +146,7 @@ pub(super) enum Mismatch {
 
 impl Mismatch {
     /// How many words were understood.
-    pub(super) fn depth(&self) -> usize {
+    pub(in crate::ios) fn depth(&self) -> usize {
         match self {
             Self::Invalid { token, .. } | Self::Ambiguous { token, .. } => *token,
             Self::Incomplete { words, .. } => *words,
@@ -156,9 +156,9 @@ impl Mismatch {
 
 /// A pattern to try: its elements, and how many of them a `no` form needs; zero when it has none.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pattern {
-    pub(super) elements: &'static [Element],
-    pub(super) needed_by_no: usize,
+pub(in crate::ios) struct Pattern {
+    pub(in crate::ios) elements: &'static [Element],
+    pub(in crate::ios) needed_by_no: usize,
 }
 
 /// A pattern on its way through a line: what is still to come, innermost last.
@@ -179,7 +179,7 @@ struct Frontier {
 }
 
 /// The pattern that fits the words of `line`; with `negated` a `no` stood before them.
-pub(super) fn recognise(patterns: &[Pattern], line: &Line<'_>, negated: bool) -> Result<Fit, Mismatch> {
+pub(in crate::ios) fn recognise(patterns: &[Pattern], line: &Line<'_>, negated: bool) -> Result<Fit, Mismatch> {
     let mut threads: Vec<Thread> = patterns
         .iter()
         .enumerate()

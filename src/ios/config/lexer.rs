@@ -4,29 +4,29 @@ use std::ops::Range;
 
 /// A word of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Token<'text> {
+pub(in crate::ios) struct Token<'text> {
     /// The word.
-    pub(super) text: &'text str,
+    pub(in crate::ios) text: &'text str,
     /// Its bytes in the whole text.
-    pub(super) range: Range<usize>,
+    pub(in crate::ios) range: Range<usize>,
 }
 
 /// One line of the text, without its line end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Line<'text> {
+pub(in crate::ios) struct Line<'text> {
     /// One-based.
-    pub(super) number: usize,
+    pub(in crate::ios) number: usize,
     /// Columns of white space before the first word; a tab counts as one.
-    pub(super) indent: usize,
+    pub(in crate::ios) indent: usize,
     /// From the first to the last word.
-    pub(super) range: Range<usize>,
+    pub(in crate::ios) range: Range<usize>,
     /// The words.
-    pub(super) tokens: Vec<Token<'text>>,
+    pub(in crate::ios) tokens: Vec<Token<'text>>,
 }
 
 impl<'text> Line<'text> {
     /// The line `text`, which begins at the byte `start` of the whole.
-    pub(super) fn new(text: &'text str, start: usize, number: usize) -> Self {
+    pub(in crate::ios) fn new(text: &'text str, start: usize, number: usize) -> Self {
         let mut tokens: Vec<Token<'text>> = Vec::new();
         let mut begin = None;
         for (at, letter) in text.char_indices().chain([(text.len(), ' ')]) {
@@ -46,7 +46,7 @@ impl<'text> Line<'text> {
     }
 
     /// The same line without its first `count` words.
-    pub(super) fn without_first(&self, count: usize) -> Self {
+    pub(in crate::ios) fn without_first(&self, count: usize) -> Self {
         let tokens = self.tokens.get(count..).unwrap_or_default().to_vec();
         let start = tokens.first().map_or(self.range.end, |token| token.range.start);
         Self { number: self.number, indent: self.indent, range: start..self.range.end, tokens }
@@ -54,7 +54,7 @@ impl<'text> Line<'text> {
 }
 
 /// Every line of `text`, ended by LF or CR LF.
-pub(super) fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
+pub(in crate::ios) fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
     let mut start = 0;
     text.split_inclusive('\n').enumerate().map(move |(index, whole)| {
         let line = Line::new(whole.trim_end_matches(['\n', '\r']), start, index + 1);

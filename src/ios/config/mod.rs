@@ -4,8 +4,8 @@
 //! table of commands decides both (`commands`); [`supported`] lists it.
 
 mod commands;
-mod grammar;
-mod lexer;
+pub(super) mod grammar;
+pub(super) mod lexer;
 mod lint;
 mod model;
 mod print;

@@ -7,6 +7,7 @@ use super::{Scribe, names};
 use crate::ike::Event;
 use crate::ike::event::{InstalledPair, OfferedTransform};
 use crate::ios::event::SaRequest;
+use crate::ios::policy::EntryName;
 use crate::wire::isakmp::{EncapsulationMode, IdPayload};
 
 const SEEN: Fact = Fact::seen("LOG-XE3 LOG-123");
@@ -203,10 +204,12 @@ pub(super) fn map_accepted(scribe: &mut Scribe, offer: Offer<'_>, policy: &str) 
     }
 }
 
-/// Name and sequence number of a policy's name for itself: `CMAP 10`.
-fn map_entry(policy: &str) -> (&str, &str) {
-    let (map, sequence) = policy.rsplit_once(' ').unwrap_or((policy, "0"));
-    (map.trim_end_matches(','), sequence)
+/// Name and sequence number of the crypto map entry that a policy names.
+fn map_entry(policy: &str) -> (String, u16) {
+    match policy.parse::<EntryName>() {
+        Ok(entry) => (entry.map, entry.sequence),
+        Err(_) => (policy.to_owned(), 0),
+    }
 }
 
 /// The pair as IOS since 15.x makes it, before quick mode goes on [S:LOG-XE3].

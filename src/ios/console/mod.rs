@@ -5,13 +5,13 @@
 //! real routers (cisco-ios-facts 9 and its sources), not copied programs.
 
 mod dress;
-
+pub mod exec;
 mod informational;
 mod ipsec;
 mod names;
 mod phase1;
 mod quick;
-
+pub mod show;
 mod syslog;
 mod vendor;
 
@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use self::dress::{Dress, Fact};
+use self::show::IsakmpTable;
 use super::releases::Behaviour;
 use super::{Release, RouterEvent};
 use crate::ike;
@@ -146,6 +147,8 @@ struct Memory {
     installing: Option<InstalledPair>,
     /// The pairs that exist.
     pairs: BTreeMap<u32, InstalledPair>,
+    /// The ISAKMP SAs, for `show`.
+    isakmp: IsakmpTable,
 }
 
 impl Console {
@@ -160,6 +163,7 @@ impl Console {
         let mut scribe = Scribe::new(now, self.behaviour);
         match event {
             RouterEvent::Ike(event) => {
+                self.memory.isakmp.observe(now, event);
                 scribe.address(event);
                 self.ike(&mut scribe, event);
             }
@@ -172,6 +176,11 @@ impl Console {
             Category::Syslog | Category::Answer => true,
         });
         lines
+    }
+
+    /// The ISAKMP SAs, as the events told of them.
+    pub fn isakmp(&self) -> &IsakmpTable {
+        &self.memory.isakmp
     }
 
     /// The settings.

@@ -100,6 +100,10 @@ pub struct ShowText {
     pub flow_prefix: &'static str,
     /// Whether `plaintext mtu` is printed: 15.x and XE [S:SHOW-1]; the 12.x-like sample has none [S:GNJ].
     pub plaintext_mtu: bool,
+    /// Whether `ip mtu idb` is printed behind the MTUs: 12.4 and later [S:GNJ, SHOW-1], 12.3 not [S:LOG-123].
+    pub mtu_idb: bool,
+    /// Whether `PFS (Y/N)` is printed: likewise.
+    pub pfs_line: bool,
     /// Whether the SA entries carry a `Status: ACTIVE(ACTIVE)` with the second word [S:SHOW-1, GNJ]; 12.3 \[R\].
     pub double_status: bool,
     /// Whether `show crypto session` says `IKEv1 SA:` with a session id [S:GENIE] or `IKE SA:` without [S:GENIE].
@@ -108,6 +112,8 @@ pub struct ShowText {
     pub map_says_ipv4: bool,
     /// Whether the lines `Responder-Only` and `Mixed-mode` stand in `show crypto map` [S:NOTES-KR]; 12.x \[R\].
     pub map_responder_only: bool,
+    /// Whether `show ip route` has local routes: 15.x and XE [S:LOG-XE1], 12.x not \[R\].
+    pub local_routes: bool,
     /// The first line of `show version`, modelled.
     pub version: &'static str,
     /// The platform name in `show version`, modelled.

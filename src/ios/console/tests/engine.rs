@@ -68,7 +68,7 @@ fn connect(pair: &mut Pair, time: Duration) {
 
 macro_rules! assert_consoles {
     ($name:literal, $negotiate:expr) => {
-        for release in [Release::V12_3T, Release::V12_4, Release::V15, Release::Xe16] {
+        for release in [Release::V12_4, Release::Xe16] {
             let mut pair = routers(release);
             let negotiate: fn(&mut Pair) -> Instant = $negotiate;
             let from = negotiate(&mut pair);

@@ -417,7 +417,7 @@ impl Story {
             seconds: 3600,
             kilobytes: 4_608_000,
             pfs,
-            policy: "CMAP 10".to_owned(),
+            policy: "CMAP, 10".to_owned(),
             interface: "GigabitEthernet1".to_owned(),
         };
         self.tell(EventKind::SaInstalled(pair))
@@ -436,7 +436,7 @@ impl Story {
     }
 
     fn quick_mode_answered(self, pfs: Option<u16>) -> Self {
-        let accepted = QuickVerdict::Accepted { policy: "CMAP 10".to_owned() };
+        let accepted = QuickVerdict::Accepted { policy: "CMAP, 10".to_owned() };
         self.received(QUICK, QUICK_ID)
             .tell(EventKind::NodeCreated { message_id: QUICK_ID, exchange: QUICK })
             .judged(pfs, accepted)
@@ -476,7 +476,7 @@ impl Story {
     }
 
     fn quick_mode_finished(self, pfs: Option<u16>) -> Self {
-        let accepted = QuickVerdict::Accepted { policy: "CMAP 10".to_owned() };
+        let accepted = QuickVerdict::Accepted { policy: "CMAP, 10".to_owned() };
         self.received(QUICK, QUICK_ID)
             .judged(pfs, accepted)
             .rest_of_payloads(pfs)
