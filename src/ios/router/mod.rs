@@ -17,6 +17,7 @@
 //! What was decrypted is not shown to the input access list a second time, as since 12.3(8)T. \[R\]
 
 mod arp;
+mod console;
 mod crypto;
 mod filter;
 mod forward;

@@ -49,7 +49,7 @@ impl RouterDriver {
                     }
                 }
                 Some((line, answer)) = self.typed.recv() => {
-                    let text = format!("% {line}");
+                    let text = self.machine.execute(self.clock.now(), &mut self.console, &line);
                     // Whoever typed it may have gone already.
                     let _ = answer.send(text);
                 }
