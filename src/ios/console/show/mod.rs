@@ -260,8 +260,8 @@ fn suite_words(suite: EspSuite) -> String {
 fn uptime(seconds: u64) -> String {
     const DAY: u64 = 86400;
     match seconds {
-        0..DAY => format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60),
-        ..604_800 => format!("{}d{:02}h", seconds / DAY, seconds % DAY / 3600),
+        ..DAY => format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60),
+        DAY..604_800 => format!("{}d{:02}h", seconds / DAY, seconds % DAY / 3600),
         _ => format!("{}w{}d", seconds / (7 * DAY), seconds % (7 * DAY) / DAY),
     }
 }
