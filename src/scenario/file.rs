@@ -76,13 +76,13 @@ pub(crate) struct Matrix {
     #[serde(default = "all_implementations", deserialize_with = "text::some")]
     pub(crate) implementation: Vec<ImplementationName>,
     /// The releases of the router.
-    #[serde(default = "all_releases", deserialize_with = "text::some")]
+    #[serde(default = "usual_releases", deserialize_with = "text::some")]
     pub(crate) ios: Vec<Release>,
 }
 
 impl Default for Matrix {
     fn default() -> Self {
-        Self { implementation: all_implementations(), ios: all_releases() }
+        Self { implementation: all_implementations(), ios: usual_releases() }
     }
 }
 
@@ -90,8 +90,8 @@ fn all_implementations() -> Vec<ImplementationName> {
     ImplementationName::ALL.to_vec()
 }
 
-fn all_releases() -> Vec<Release> {
-    Release::ALL.to_vec()
+fn usual_releases() -> Vec<Release> {
+    Release::USUAL.to_vec()
 }
 
 words! {

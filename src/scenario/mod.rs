@@ -50,7 +50,7 @@ pub struct Scenario {
     pub tags: Vec<String>,
     /// The implementations it runs with, in the order of [`ImplementationName::ALL`]; never empty.
     pub implementations: Vec<ImplementationName>,
-    /// The releases it runs against, in the order of [`Release::ALL`]; never empty.
+    /// The releases it runs against, in the order of [`Release::ALL`]; never empty, [`Release::USUAL`] by default.
     pub releases: Vec<Release>,
     /// The router.
     pub router: Router,
