@@ -64,6 +64,7 @@ fn plan() -> Plan {
         dut: uplink(192, 0, 2, 10),
         cisco: uplink(198, 51, 100, 1),
         right: vec![stub(10, 2)],
+        protected: Vec::new(),
         mtu: 1500,
     }
 }

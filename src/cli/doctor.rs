@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use super::{SUCCESS, UNFIT_MACHINE};
 use crate::implementations::{self, Availability, Host};
-use crate::lab::sandbox;
+use crate::lab::probe::{self, Lack};
+use crate::lab::sandbox::{self, Sandbox};
 use crate::scenario::ImplementationName;
 
 /// Say what can run on this machine, and what to do about the rest.
@@ -23,6 +24,7 @@ pub(super) struct Arguments {
 #[derive(Debug, Serialize)]
 struct Findings {
     sandbox: Probe,
+    lab: Vec<Probe>,
     data_paths: Vec<Probe>,
     implementations: Vec<Row>,
 }
@@ -30,7 +32,7 @@ struct Findings {
 /// Something that is there or is not.
 #[derive(Debug, Serialize)]
 struct Probe {
-    name: &'static str,
+    name: String,
     ready: bool,
     /// What is missing, and what to do about it.
     missing: Option<String>,
@@ -52,7 +54,8 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     // Everything else is looked at from inside, as a cell would see it.
     let sandbox = sandbox::enter();
     let missing = sandbox.as_ref().err().map(|error| error.diagnostic().to_string());
-    let findings = examine(missing, &Host::probe());
+    let lab = sandbox.map(|sandbox| probe_lab(&sandbox)).unwrap_or_default();
+    let findings = examine(missing, lab, &Host::probe());
     let text = match arguments.json {
         true => serde_json::to_string_pretty(&findings).unwrap_or_default() + "\n",
         false => table(&findings),
@@ -62,11 +65,36 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     if findings.sandbox.ready { SUCCESS.into() } else { UNFIT_MACHINE.into() }
 }
 
-fn examine(sandbox: Option<String>, host: &Host) -> Findings {
-    let probe =
-        |name, result: &Result<(), String>| Probe { name, ready: result.is_ok(), missing: result.clone().err() };
+/// What the lab's own parts find, once there is a sandbox to try them in.
+fn probe_lab(sandbox: &Sandbox) -> Vec<Probe> {
+    let probed = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| error.to_string())
+        .and_then(|runtime| runtime.block_on(probe::probe(sandbox)).map_err(|error| error.to_string()));
+    let missing = |lack: Lack| format!("{}\nremedy: {}", lack.reason, lack.remedy);
+    match probed {
+        Ok(results) => results
+            .into_iter()
+            .map(|(feature, result)| Probe {
+                name: feature.to_string(),
+                ready: result.is_ok(),
+                missing: result.err().map(missing),
+            })
+            .collect(),
+        Err(error) => vec![Probe { name: "namespaces".to_owned(), ready: false, missing: Some(error) }],
+    }
+}
+
+fn examine(sandbox: Option<String>, lab: Vec<Probe>, host: &Host) -> Findings {
+    let probe = |name: &str, result: &Result<(), String>| Probe {
+        name: name.to_owned(),
+        ready: result.is_ok(),
+        missing: result.clone().err(),
+    };
     Findings {
-        sandbox: Probe { name: "sandbox", ready: sandbox.is_none(), missing: sandbox },
+        sandbox: Probe { name: "sandbox".to_owned(), ready: sandbox.is_none(), missing: sandbox },
+        lab,
         data_paths: vec![probe("TUN device", &host.tun), probe("kernel ESP", &host.kernel_esp)],
         implementations: ImplementationName::ALL.iter().map(|name| row(*name, host)).collect(),
     }
@@ -98,7 +126,7 @@ fn row(name: ImplementationName, host: &Host) -> Row {
 
 fn table(findings: &Findings) -> String {
     let mut out = String::new();
-    for probe in std::iter::once(&findings.sandbox).chain(&findings.data_paths) {
+    for probe in std::iter::once(&findings.sandbox).chain(&findings.lab).chain(&findings.data_paths) {
         let word = if probe.ready { "ready" } else { "missing" };
         let _ = writeln!(out, "{:<16} {word}", probe.name);
         for line in probe.missing.iter().flat_map(|missing| missing.lines()) {
@@ -132,11 +160,18 @@ mod tests {
             tun: Err("/dev/net/tun: not found (load the kernel module `tun`)".to_owned()),
             kernel_esp: Ok(()),
         };
-        let findings = examine(Some("error: no user namespaces\nhelp: allow them".to_owned()), &host);
+        let veth =
+            Probe { name: "veth links".to_owned(), ready: false, missing: Some("no\nremedy: modprobe".to_owned()) };
+        let findings = examine(Some("error: no user namespaces\nhelp: allow them".to_owned()), vec![veth], &host);
         let text = table(&findings);
-        for wanted in
-            ["sandbox          missing", "help: allow them", "load the kernel module", "kernel ESP       ready"]
-        {
+        for wanted in [
+            "sandbox          missing",
+            "help: allow them",
+            "veth links       missing",
+            "remedy: modprobe",
+            "load the kernel module",
+            "kernel ESP       ready",
+        ] {
             assert!(text.contains(wanted), "{text}");
         }
         let json = serde_json::to_value(&findings).unwrap();

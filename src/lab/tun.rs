@@ -81,7 +81,7 @@ impl Tun {
 }
 
 /// Opens the device and makes it the interface `name` here.
-pub(in crate::lab) fn attach(name: &str) -> io::Result<File> {
+fn attach(name: &str) -> io::Result<File> {
     let device = OpenOptions::new()
         .read(true)
         .write(true)
