@@ -42,7 +42,7 @@ pub enum Protection {
     Clear,
     /// Encrypted, and decrypted here; the padding that followed the payloads.
     Decrypted(Vec<u8>),
-    /// Encrypted with a key that is not known; octets of ciphertext.
+    /// Encrypted with a key that is not known, or with another than the one that is; octets of ciphertext.
     Sealed(usize),
 }
 
@@ -88,7 +88,13 @@ impl IkeDecoder {
                 match conversation.open(&header, &ciphertext, keys) {
                     Some(plaintext) => {
                         let chain = decode_payloads(header.next_payload, &plaintext, Header::LEN);
-                        (chain.payloads, Protection::Decrypted(chain.rest), chain.error)
+                        match chain.payloads.first() {
+                            Some(first) if first.reserved == 0 => {
+                                (chain.payloads, Protection::Decrypted(chain.rest), chain.error)
+                            }
+                            // What another key encrypted looks like nothing, whatever this one makes of it.
+                            _ => (Vec::new(), Protection::Sealed(ciphertext.len()), None),
+                        }
                     }
                     None => (Vec::new(), Protection::Sealed(ciphertext.len()), None),
                 }
