@@ -79,7 +79,7 @@ pub enum VendorId {
     DeadPeerDetection,
     /// XAUTH.
     Xauth,
-    /// The one of IOS that holds the sender's cookie (real-cisco-on-the-wire 1 [S]).
+    /// The one of IOS that holds the sender's cookie (real-cisco-on-the-wire 1 \[S\]).
     IosCookie,
     /// Any other.
     Other(Vec<u8>),
@@ -132,7 +132,7 @@ impl NatSupport {
         }
     }
 
-    /// draft-07 as IOS of its time spoke it, NAT-D numbered 15 (cisco-ios-facts 1.4 [S:PCAP-PL]).
+    /// draft-07 as IOS of its time spoke it, NAT-D numbered 15 (cisco-ios-facts 1.4 \[S:PCAP-PL\]).
     pub const DRAFT07_IOS: Self = Self {
         version: NatVersion::Draft07,
         discovery: PayloadType::NatDiscoveryIos,
@@ -146,7 +146,7 @@ impl NatSupport {
 pub enum Padding {
     /// To the next multiple of the block, nothing when it already is one.
     WhenNeeded,
-    /// To the next multiple of the block, a whole block when it already is one (real-cisco-on-the-wire 5b [S]).
+    /// To the next multiple of the block, a whole block when it already is one (real-cisco-on-the-wire 5b \[S\]).
     WholeBlockWhenAligned,
 }
 
@@ -183,7 +183,7 @@ impl Phase2Attribute {
 /// How several suites are offered in quick mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OfferLayout {
-    /// A proposal for each suite, with one transform (cisco-ios-facts 5.1 [S]).
+    /// A proposal for each suite, with one transform (cisco-ios-facts 5.1 \[S\]).
     ProposalPerSuite,
     /// One proposal with a transform for each suite.
     TransformPerSuite,
@@ -195,7 +195,7 @@ pub enum AnswerNumbers {
     /// As offered.
     Echoed,
     /// Their position in the offer, from 1: a first transform numbered 0 comes back as 1, a second one numbered 2 as 2
-    /// (real-cisco-on-the-wire 5a [S], cisco-ios-facts 3.1 [S:LOG-12x]; that it is the position is [I]).
+    /// (real-cisco-on-the-wire 5a \[S\], cisco-ios-facts 3.1 [S:LOG-12x]; that it is the position is \[I\]).
     ByPosition,
 }
 
@@ -226,7 +226,7 @@ pub enum NotifySpi {
     None,
     /// Both cookies as SPI.
     Cookies,
-    /// Both cookies as SPI, the peer's ESP SPI as data (cisco-ios-facts 5.3 [I]).
+    /// Both cookies as SPI, the peer's ESP SPI as data (cisco-ios-facts 5.3 \[I\]).
     CookiesThenSpi,
     /// The peer's ESP SPI as SPI.
     PeerSpi,

@@ -16,7 +16,7 @@ const UNITY: [u8; 16] = *b"\x12\xf5\xf2\x8c\x45\x71\x68\xa9\x70\x2d\x9f\xe2\x74\
 const DPD: [u8; 16] = *b"\xaf\xca\xd7\x13\x68\xa1\xf1\xc9\x6b\x86\x96\xfc\x77\x57\x01\x00";
 const XAUTH: [u8; 8] = *b"\x09\x00\x26\x89\xdf\xd6\xb7\x12";
 const FRAGMENTATION: [u8; 16] = *b"\x40\x48\xb7\xd5\x6e\xbc\xe8\x85\x25\xe7\xde\x7f\x00\xd6\xc2\xd3";
-/// By which the sender's cookie is masked in the vendor ID of IOS (real-cisco-on-the-wire 1 [S]).
+/// By which the sender's cookie is masked in the vendor ID of IOS (real-cisco-on-the-wire 1 \[S\]).
 const IOS_COOKIE_MASK: [u8; 8] = *b"\xf5\xc7\xa7\x1d\x00\x01\x00\x00";
 
 /// The vendor IDs of NAT traversal.
@@ -108,7 +108,7 @@ fn nat_octets(version: NatVersion) -> (Vec<u8>, VendorMeaning) {
     (octets.to_vec(), *meaning)
 }
 
-/// The sender's cookie under a mask, then eight octets of which no derivation is known and which no known peer checks [I].
+/// The sender's cookie under a mask, then eight octets of which no derivation is known and which no known peer checks \[I\].
 fn ios_cookie(own: Cookie, rng: &mut StdRng) -> Vec<u8> {
     let mut octets = [0; 16];
     octets[..8].copy_from_slice(&masked(own));

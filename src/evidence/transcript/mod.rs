@@ -6,7 +6,7 @@
 mod payload;
 mod vendor;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
 use super::decode::{Content, IkeMessage, Observed, Protection};
@@ -54,9 +54,11 @@ pub struct Transcript {
     exchanges: Vec<Exchange>,
     by_key: HashMap<(Cookie, Option<(ExchangeType, MessageId)>), usize>,
     phase_one: usize,
-    flows: BTreeMap<(String, String, bool), u64>,
-    flow_order: Vec<(String, String, bool)>,
-    inner: HashMap<(String, String, bool), Vec<(String, u64)>>,
+    /// Ends, SPI and whether in UDP, in the order first seen. Packets are not counted: how many are lost while a tunnel comes
+    /// up differs from run to run.
+    flows: Vec<(String, String, bool)>,
+    /// The kinds of packets inside each flow.
+    inner: HashMap<(String, String, bool), Vec<String>>,
     damaged: Vec<String>,
 }
 
@@ -74,8 +76,7 @@ impl Transcript {
             exchanges: Vec::new(),
             by_key: HashMap::new(),
             phase_one: 0,
-            flows: BTreeMap::new(),
-            flow_order: Vec::new(),
+            flows: Vec::new(),
             inner: HashMap::new(),
             damaged: Vec::new(),
         }
@@ -98,15 +99,13 @@ impl Transcript {
             Content::Esp { spi, in_udp, .. } => {
                 let name = self.names.spi(&spi.to_bytes());
                 let key = (format!("{from} > {to}"), name, *in_udp);
-                if !self.flows.contains_key(&key) {
-                    self.flow_order.push(key.clone());
+                if !self.flows.contains(&key) {
+                    self.flows.push(key.clone());
                 }
-                *self.flows.entry(key.clone()).or_default() += 1;
                 if let Some(inner) = inner {
                     let kinds = self.inner.entry(key).or_default();
-                    match kinds.iter_mut().find(|(kind, _)| *kind == inner) {
-                        Some((_, count)) => *count += 1,
-                        None => kinds.push((inner, 1)),
+                    if !kinds.contains(&inner) {
+                        kinds.push(inner);
                     }
                 }
             }
@@ -181,15 +180,15 @@ impl Transcript {
             }
             out.push('\n');
         }
-        if !self.flow_order.is_empty() {
+        if !self.flows.is_empty() {
             out.push_str("== ESP\n");
         }
-        for key in &self.flow_order {
+        for key in &self.flows {
             let (ends, spi, in_udp) = key;
             let udp = if *in_udp { " in UDP" } else { "" };
-            out.push_str(&format!("{ends} {spi}{udp}: {}\n", packets(self.flows[key])));
-            for (inner, count) in self.inner.get(key).into_iter().flatten() {
-                out.push_str(&format!("  {inner}: {}\n", packets(*count)));
+            out.push_str(&format!("{ends} {spi}{udp}\n"));
+            for inner in self.inner.get(key).into_iter().flatten() {
+                out.push_str(&format!("  {inner}\n"));
             }
         }
         if !self.damaged.is_empty() {
@@ -200,10 +199,6 @@ impl Transcript {
         }
         out
     }
-}
-
-fn packets(count: u64) -> String {
-    if count == 1 { "1 packet".to_owned() } else { format!("{count} packets") }
 }
 
 /// HASH(CKY-I | CKY-R | IP | port) of both ends as seen on the wire (RFC 3947 3.2).

@@ -3,10 +3,10 @@
 use crate::wire::isakmp::Cookie;
 
 /// Octets 0 to 7 of the vendor ID by which IOS knows another IOS are its sender's cookie XOR this
-/// (cisco-ios-facts 1.2 [I], verified on every capture at hand).
+/// (cisco-ios-facts 1.2 \[I\], verified on every capture at hand).
 const IOS_MASK: [u8; 8] = [0xf5, 0xc7, 0xa7, 0x1d, 0x00, 0x01, 0x00, 0x00];
 
-/// Vendor IDs in hexadecimal, whole or as a prefix, with the name to print (cisco-ios-facts 1.1 [S], RFC 3947, RFC 3706,
+/// Vendor IDs in hexadecimal, whole or as a prefix, with the name to print (cisco-ios-facts 1.1 \[S\], RFC 3947, RFC 3706,
 /// and for strongSwan and its kin the octets they are seen to send).
 const KNOWN: [(&str, &str); 21] = [
     ("12f5f28c457168a9702d9fe274cc", "Cisco Unity"),

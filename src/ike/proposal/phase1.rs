@@ -71,8 +71,8 @@ impl Oakley {
         oakley
     }
 
-    /// Compares in the order encryption, key length, hash, group, authentication (cisco-ios-facts 3.2 [I]). A lifetime is
-    /// no reason to refuse [S].
+    /// Compares in the order encryption, key length, hash, group, authentication (cisco-ios-facts 3.2 \[I\]). A lifetime is
+    /// no reason to refuse \[S\].
     fn compare(&self, policy: &IsakmpPolicy, has_key: bool) -> Result<(), PolicyMismatch> {
         let Some((cipher, key_length)) = cipher_number(policy.cipher) else {
             let configured = OakleyCipher::Unknown(0);

@@ -222,7 +222,7 @@ pub(crate) fn alternatives(offer: &SaPayload) -> Vec<Alternative> {
 }
 
 /// The answer to `offer` that takes `chosen`, with our inbound SPI and the attributes as offered
-/// (real-cisco-on-the-wire 5b [S]).
+/// (real-cisco-on-the-wire 5b \[S\]).
 pub(crate) fn answer(offer: &SaPayload, chosen: &Alternative, spi: Spi, personality: &Personality) -> SaPayload {
     let mut proposal = offer.proposals[chosen.proposal].clone();
     let mut transform = proposal.transforms.swap_remove(chosen.transform);

@@ -136,7 +136,7 @@ fn an_older_router_speaks_the_draft() {
 }
 
 /// The first half of a cookie is the router's and the peer's, the second half the session's
-/// (real-cisco-on-the-wire 1 [S]).
+/// (real-cisco-on-the-wire 1 \[S\]).
 #[test]
 fn half_a_cookie_stays() {
     let cookies = |seed| {

@@ -70,7 +70,7 @@ impl Dress {
     pub const PAREN: Self = Self::new(Colon::Paren, Xe::Id);
     /// An error.
     pub const ERROR: Self = Self::new(Colon::Id, Xe::Error);
-    /// An error with a blank: `phase 1 SA policy not acceptable!` [S:NOTES].
+    /// An error with a blank: `phase 1 SA policy not acceptable!` \[S:NOTES\].
     pub const ERROR_WIDE: Self = Self::new(Colon::IdWide, Xe::Error);
     /// An error about no SA.
     pub const ERROR_ZERO: Self = Self::new(Colon::Id, Xe::ErrorZero);

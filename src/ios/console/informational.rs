@@ -143,7 +143,7 @@ impl Console {
         scribe.isakmp(Dress::SA, SEEN, format!("peer does not do paranoid keepalives.{empty_line}"));
     }
 
-    /// What a message that decrypts to nothing sensible leaves behind; the syslog line [S:NOTES], the others \[R\].
+    /// What a message that decrypts to nothing sensible leaves behind; the syslog line \[S:NOTES\], the others \[R\].
     fn malformed(&mut self, scribe: &mut Scribe, event: &Event, why: &Malformation) {
         let recalled = Fact::recalled("FACTS-4.2");
         if let Malformation::ReservedNotZero(payload) = why {

@@ -1,4 +1,4 @@
-//! The blocks of `debug crypto ipsec` (cisco-ios-facts 9.1 [S:LOG-XE3], 9.2 [S:LOG-123], 2.2).
+//! The blocks of `debug crypto ipsec` (cisco-ios-facts 9.1 \[S:LOG-XE3\], 9.2 \[S:LOG-123\], 2.2).
 
 use std::net::Ipv4Addr;
 
@@ -14,7 +14,7 @@ const SEEN: Fact = Fact::seen("LOG-XE3 LOG-123");
 const SEEN_XE: Fact = Fact::seen("LOG-XE3");
 const SEEN_123: Fact = Fact::seen("LOG-123");
 
-/// "Any protocol" as newer releases print it in proxies [S:LOG-XE3].
+/// "Any protocol" as newer releases print it in proxies \[S:LOG-XE3\].
 const ANY_PROTOCOL: u16 = 256;
 
 /// What a quick mode offers.
@@ -99,7 +99,7 @@ fn endpoints(scribe: &Scribe, local: Ipv4Addr, remote: Ipv4Addr, port: u16) -> S
     }
 }
 
-/// `192.168.1.0/255.255.255.0/256/0` [S:LOG-XE3] or `192.168.1.0/255.255.255.0/0/0 (type=4)` [S:LOG-123].
+/// `192.168.1.0/255.255.255.0/256/0` \[S:LOG-XE3\] or `192.168.1.0/255.255.255.0/0/0 (type=4)` \[S:LOG-123\].
 fn proxy(scribe: &Scribe, id: &IdPayload) -> String {
     let (address, mask) = names::proxy_address(id);
     let port = id.port;
@@ -149,7 +149,7 @@ pub(super) fn queue_event(scribe: &mut Scribe) {
     scribe.ipsec(SEEN_XE, "IPSEC(key_engine): got a queue event with 1 KMI message(s)");
 }
 
-/// `IPSEC(validate_proposal_request)`; 12.3 has it once, with the block [S:LOG-123].
+/// `IPSEC(validate_proposal_request)`; 12.3 has it once, with the block \[S:LOG-123\].
 pub(super) fn validate_proposal(scribe: &mut Scribe, event: &Event, offer: Offer<'_>) {
     let message = KeyEngineMessage {
         direction: "INBOUND",
@@ -174,7 +174,7 @@ pub(super) fn validate_proposal(scribe: &mut Scribe, event: &Event, offer: Offer
     scribe.ipsec(SEEN, format!("IPSEC(validate_proposal_request): proposal part #1,\n{block}"));
 }
 
-/// `Crypto mapdb : proxy_match` [S:LOG-XE3]; `protocol` is what it prints for any protocol: 0 while a proposal is
+/// `Crypto mapdb : proxy_match` \[S:LOG-XE3\]; `protocol` is what it prints for any protocol: 0 while a proposal is
 /// judged, 256 while SAs are made.
 pub(super) fn proxy_match(scribe: &mut Scribe, offer: Offer<'_>, any: u16) {
     if !scribe.behaviour.debug.gets_spi_line {
@@ -190,7 +190,7 @@ pub(super) fn proxy_match(scribe: &mut Scribe, offer: Offer<'_>, any: u16) {
     scribe.ipsec(SEEN_XE, text);
 }
 
-/// The map entry was found and accepted; 12.3 says so in its own words [S:LOG-123].
+/// The map entry was found and accepted; 12.3 says so in its own words \[S:LOG-123\].
 pub(super) fn map_accepted(scribe: &mut Scribe, offer: Offer<'_>, policy: &str) {
     if !scribe.behaviour.debug.gets_spi_line {
         let (map, _) = map_entry(policy);
@@ -212,7 +212,7 @@ fn map_entry(policy: &str) -> (String, u16) {
     }
 }
 
-/// The pair as IOS since 15.x makes it, before quick mode goes on [S:LOG-XE3].
+/// The pair as IOS since 15.x makes it, before quick mode goes on \[S:LOG-XE3\].
 pub(super) fn create_sas(scribe: &mut Scribe, event: &Event, pair: &InstalledPair) {
     queue_event(scribe);
     let offer =
@@ -234,7 +234,7 @@ pub(super) fn create_sas(scribe: &mut Scribe, event: &Event, pair: &InstalledPai
     }
 }
 
-/// The pair as 12.x makes it, once quick mode is over [S:LOG-123].
+/// The pair as 12.x makes it, once quick mode is over \[S:LOG-123\].
 pub(super) fn initialize_sas(scribe: &mut Scribe, event: &Event, pair: &InstalledPair) {
     queue_event(scribe);
     let offer =

@@ -99,7 +99,7 @@ pub(super) fn quick_input(input: QuickInput) -> &'static str {
     }
 }
 
-/// A notify type: PROPOSAL_NOT_CHOSEN [S:LOG-XE1], DPD/R_U_THERE_ACK [S], DPD/R_U_THERE \[R\], otherwise its usual name.
+/// A notify type: PROPOSAL_NOT_CHOSEN \[S:LOG-XE1\], DPD/R_U_THERE_ACK \[S\], DPD/R_U_THERE \[R\], otherwise its usual name.
 pub(super) fn notify(kind: NotifyType) -> String {
     match kind {
         NotifyType::NoProposalChosen => "PROPOSAL_NOT_CHOSEN".to_owned(),
@@ -109,7 +109,7 @@ pub(super) fn notify(kind: NotifyType) -> String {
     }
 }
 
-/// An exchange as `%CRYPTO-6-IKMP_MODE_FAILURE` names it [S:CARTS].
+/// An exchange as `%CRYPTO-6-IKMP_MODE_FAILURE` names it \[S:CARTS\].
 pub(super) fn mode(exchange: ExchangeType) -> &'static str {
     match exchange {
         ExchangeType::Main => "Main",
@@ -121,7 +121,7 @@ pub(super) fn mode(exchange: ExchangeType) -> &'static str {
 }
 
 /// A phase 1 attribute as a line, with its six blanks; `true` when it is the duration in four octets, which no family
-/// gives an id. AES, 3DES, SHA, MD5 and pre-share [S]; the other words \[R\].
+/// gives an id. AES, 3DES, SHA, MD5 and pre-share \[S\]; the other words \[R\].
 pub(super) fn oakley_attribute(attribute: &Attribute) -> (String, bool) {
     let Attribute { kind, value } = attribute;
     let number = match value {

@@ -406,7 +406,7 @@ fn id_block(scribe: &mut Scribe, id: &IdPayload, next: PayloadType) {
     }
 }
 
-/// The identity and what it is called: addresses [S], names \[R\].
+/// The identity and what it is called: addresses \[S\], names \[R\].
 fn identity(id: &IdPayload) -> (Fact, String) {
     let text = || String::from_utf8_lossy(&id.data).escape_debug().to_string();
     match id.kind {

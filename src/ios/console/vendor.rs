@@ -4,10 +4,10 @@ use super::dress::{Dress, Fact};
 use crate::ike::event::VendorMeaning;
 use crate::wire::isakmp::Cookie;
 
-/// Unity 1.0 [S:PCAP-MM].
+/// Unity 1.0 \[S:PCAP-MM\].
 const UNITY: [u8; 16] = *b"\x12\xf5\xf2\x8c\x45\x71\x68\xa9\x70\x2d\x9f\xe2\x74\xcc\x01\x00";
 
-/// DPD 1.0 [S:PCAP-MM].
+/// DPD 1.0 \[S:PCAP-MM\].
 const DPD: [u8; 16] = *b"\xaf\xca\xd7\x13\x68\xa1\xf1\xc9\x6b\x86\x96\xfc\x77\x57\x01\x00";
 
 /// What the first half of the IOS vendor ID is XORed with to give the sender's cookie [I, verified on ten samples].
@@ -58,7 +58,7 @@ pub(super) fn lines(
     lines
 }
 
-/// Whether a vendor ID is the one an IOS router makes of its own cookie (cisco-ios-facts 1.2 [I]).
+/// Whether a vendor ID is the one an IOS router makes of its own cookie (cisco-ios-facts 1.2 \[I\]).
 pub(super) fn is_ios(octets: &[u8], cookie: Cookie) -> bool {
     let made_of_cookie = || octets.iter().zip(IOS_MASK).zip(cookie.0).all(|((octet, mask), own)| octet ^ mask == own);
     octets.len() == 16 && made_of_cookie()

@@ -16,7 +16,7 @@ use super::Release;
 /// How a release dresses its debug lines (cisco-ios-facts 9.0).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Family {
-    /// 12.2 and 12.3: `ISAKMP (0:2): text` [S:LOG-123].
+    /// 12.2 and 12.3: `ISAKMP (0:2): text` \[S:LOG-123\].
     Classic,
     /// 12.4 and 15.x: `ISAKMP:(1001):text` [S:LOG-12x, NOTES].
     Colon,
@@ -48,71 +48,71 @@ pub struct Behaviour {
 pub struct DebugText {
     /// The dress.
     pub family: Family,
-    /// Whether message ids and node ids are printed as signed numbers: 12.x yes [S:LOG-123, LOG-12x], XE no [S:LOG-XE3],
+    /// Whether message ids and node ids are printed as signed numbers: 12.x yes [S:LOG-123, LOG-12x], XE no \[S:LOG-XE3\],
     /// 15.x unsigned \[R\].
     pub signed_ids: bool,
     /// How the connection id stands in `ISAKMP (id): received packet`: `0:1001` in 12.4, `1001` in 15.x
     /// [S:LOG-12x, NOTES].
     pub slot_prefix: bool,
-    /// Whether `SKEYID state generated` is printed: 12.3 [S:LOG-123]; 12.4 and XE not [S:LOG-12x, LOG-XE1], 15.x \[R\].
+    /// Whether `SKEYID state generated` is printed: 12.3 \[S:LOG-123\]; 12.4 and XE not [S:LOG-12x, LOG-XE1], 15.x \[R\].
     pub skeyid_line: bool,
-    /// Whether `Sending an IKE IPv4 Packet.` follows each packet: XE [S:LOG-XE1]; 12.x not [S:LOG-12x, LOG-123]; 15.x
+    /// Whether `Sending an IKE IPv4 Packet.` follows each packet: XE \[S:LOG-XE1\]; 12.x not [S:LOG-12x, LOG-123]; 15.x
     /// does \[R\].
     pub sending_line: bool,
     /// Whether the lines from `Acceptable atts` to `Started lifetime timer` follow an accepted transform: 15.x and XE
     /// [S:NOTES, LOG-XE1]; 12.x not [S:LOG-12x, LOG-123].
     pub lifetime_lines: bool,
-    /// Whether `Looking for a matching key for X in default : success` comes before a key that is found [S:LOG-123].
+    /// Whether `Looking for a matching key for X in default : success` comes before a key that is found \[S:LOG-123\].
     pub key_search_line: bool,
     /// Whether `SA authentication status:` and `authenticated` stand on one line [S:LOG-12x].
     pub status_on_one_line: bool,
     /// Whether the QM line about SPIs is `QM Initiator gets spi` [S:LOG-12x, LOG-XE1]; 12.3 has none as initiator
-    /// [S:LOG-123].
+    /// \[S:LOG-123\].
     pub gets_spi_line: bool,
     /// Whether `peer does not do paranoid keepalives.` leaves an empty line behind it [S:LOG-12x].
     pub paranoid_empty_line: bool,
-    /// The reason a quick mode ends with as initiator: `No Error` [S:LOG-XE1], empty in 12.3 [S:LOG-123].
+    /// The reason a quick mode ends with as initiator: `No Error` \[S:LOG-XE1\], empty in 12.3 \[S:LOG-123\].
     pub quick_done_reason: &'static str,
-    /// Whether quick mode passes IKE_QM_IPSEC_INSTALL_AWAIT: XE [S:LOG-XE*], 15.x \[R\], 12.x no [S:LOG-123].
+    /// Whether quick mode passes IKE_QM_IPSEC_INSTALL_AWAIT: XE [S:LOG-XE*], 15.x \[R\], 12.x no \[S:LOG-123\].
     pub install_await: bool,
-    /// Whether SAs are installed with `Creating IPSec SAs` (12.3 [S:LOG-123], 12.4 \[R\]) and not with the install
+    /// Whether SAs are installed with `Creating IPSec SAs` (12.3 \[S:LOG-123\], 12.4 \[R\]) and not with the install
     /// callback.
     pub creating_lines: bool,
-    /// Whether proxies are printed as `addr/mask/256/0` and endpoints with their port (XE [S:LOG-XE3], 15.x \[R\]), and
-    /// not `addr/mask/0/0 (type=4)` [S:LOG-123].
+    /// Whether proxies are printed as `addr/mask/256/0` and endpoints with their port (XE \[S:LOG-XE3\], 15.x \[R\]), and
+    /// not `addr/mask/0/0 (type=4)` \[S:LOG-123\].
     pub proxy_protocol_256: bool,
-    /// Whether XE's `ID payload` block comes in three messages [S:LOG-XE2].
+    /// Whether XE's `ID payload` block comes in three messages \[S:LOG-XE2\].
     pub split_id_block: bool,
-    /// Whether the release prints `Failed to find peer index node to update peer_info_list` [S:LOG-XE3].
+    /// Whether the release prints `Failed to find peer index node to update peer_info_list` \[S:LOG-XE3\].
     pub peer_index_error: bool,
 }
 
 /// What differs in `show` outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShowText {
-    /// Whether `show crypto isakmp sa` has the IPv4 and IPv6 headings (12.4 and later [S:SHOW-1]) and not the slot
+    /// Whether `show crypto isakmp sa` has the IPv4 and IPv6 headings (12.4 and later \[S:SHOW-1\]) and not the slot
     /// column \[R\].
     pub isakmp_headings: bool,
     /// Whether `show crypto ipsec sa` prints `sibling_flags` with this many leading `FFFFFFFF` words: XE one
-    /// [S:GENIE], 15.x none [S:SHOW-1]; `None` leaves the field out (12.x \[R\]).
+    /// \[S:GENIE\], 15.x none \[S:SHOW-1\]; `None` leaves the field out (12.x \[R\]).
     pub sibling_flags: Option<&'static str>,
-    /// What stands before the number in `flow_id`: `SW:` [S:SHOW-1], `CSR:` [S:GENIE], nothing in 12.3 [S:LOG-123]; 12.4 `SW:` \[R\].
+    /// What stands before the number in `flow_id`: `SW:` \[S:SHOW-1\], `CSR:` \[S:GENIE\], nothing in 12.3 \[S:LOG-123\]; 12.4 `SW:` \[R\].
     pub flow_prefix: &'static str,
-    /// Whether `plaintext mtu` is printed: 15.x and XE [S:SHOW-1]; the 12.x-like sample has none [S:GNJ].
+    /// Whether `plaintext mtu` is printed: 15.x and XE \[S:SHOW-1\]; the 12.x-like sample has none \[S:GNJ\].
     pub plaintext_mtu: bool,
-    /// Whether `ip mtu idb` is printed behind the MTUs: 12.4 and later [S:GNJ, SHOW-1], 12.3 not [S:LOG-123].
+    /// Whether `ip mtu idb` is printed behind the MTUs: 12.4 and later [S:GNJ, SHOW-1], 12.3 not \[S:LOG-123\].
     pub mtu_idb: bool,
     /// Whether `PFS (Y/N)` is printed: likewise.
     pub pfs_line: bool,
     /// Whether the SA entries carry a `Status: ACTIVE(ACTIVE)` with the second word [S:SHOW-1, GNJ]; 12.3 \[R\].
     pub double_status: bool,
-    /// Whether `show crypto session` says `IKEv1 SA:` with a session id [S:GENIE] or `IKE SA:` without [S:GENIE].
+    /// Whether `show crypto session` says `IKEv1 SA:` with a session id \[S:GENIE\] or `IKE SA:` without \[S:GENIE\].
     pub session_ids: bool,
-    /// Whether `show crypto map` says `Crypto Map IPv4 "NAME"` [S:GENIE] or `Crypto Map "NAME"` [S:NOTES-KR].
+    /// Whether `show crypto map` says `Crypto Map IPv4 "NAME"` \[S:GENIE\] or `Crypto Map "NAME"` \[S:NOTES-KR\].
     pub map_says_ipv4: bool,
-    /// Whether the lines `Responder-Only` and `Mixed-mode` stand in `show crypto map` [S:NOTES-KR]; 12.x \[R\].
+    /// Whether the lines `Responder-Only` and `Mixed-mode` stand in `show crypto map` \[S:NOTES-KR\]; 12.x \[R\].
     pub map_responder_only: bool,
-    /// Whether `show ip route` has local routes: 15.x and XE [S:LOG-XE1], 12.x not \[R\].
+    /// Whether `show ip route` has local routes: 15.x and XE \[S:LOG-XE1\], 12.x not \[R\].
     pub local_routes: bool,
     /// The first line of `show version`, modelled.
     pub version: &'static str,
@@ -123,9 +123,9 @@ pub struct ShowText {
 /// The kinds of NAT traversal a release speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NatTraversal {
-    /// RFC 3947 first, then drafts 07, 03 and 02 [S:PCAP-MM].
+    /// RFC 3947 first, then drafts 07, 03 and 02 \[S:PCAP-MM\].
     Rfc3947,
-    /// Drafts 07, 03 and 02, NAT-D under payload number 15 [S:PCAP-PL].
+    /// Drafts 07, 03 and 02, NAT-D under payload number 15 \[S:PCAP-PL\].
     Draft07,
 }
 
@@ -170,7 +170,7 @@ pub struct Phase1 {
     pub main1: &'static [VendorId],
     /// Of message 2, behind SA.
     pub main2: &'static [VendorId],
-    /// Of message 3, behind the nonce: with Unity in 12.3 and early 12.4 [S:PCAP-PL], without later [S:PCAP-MM].
+    /// Of message 3, behind the nonce: with Unity in 12.3 and early 12.4 \[S:PCAP-PL\], without later \[S:PCAP-MM\].
     pub main3: &'static [VendorId],
     /// Of message 4, behind the nonce. XE 16 sends XAUTH [S: CSR captures]; two XE logs do not show it
     /// [S:LOG-XE1, LOG-XE2].
@@ -185,11 +185,11 @@ pub struct Phase1 {
     pub renumber_from_one: bool,
     /// How an offer none of whose transforms fits is answered: unknown (cisco-ios-facts 3.5); a notify \[R\].
     pub refusal: Answer,
-    /// How a message 5 that decrypts to garbage is answered: not at all [S:NOTES], unless some release notifies \[I\].
+    /// How a message 5 that decrypts to garbage is answered: not at all \[S:NOTES\], unless some release notifies \[I\].
     pub garbage: Answer,
     /// Whether a responder that cuts the lifetime says so in an informational behind message 6 [S: CSR capture].
     pub announce_lifetime: bool,
-    /// The first connection id: 1001 since 12.4 [S:LOG-12x]; 12.3 counts `(0:1)` [S:LOG-123].
+    /// The first connection id: 1001 since 12.4 [S:LOG-12x]; 12.3 counts `(0:1)` \[S:LOG-123\].
     pub first_connection: u32,
 }
 
@@ -209,15 +209,15 @@ pub struct Phase2 {
 pub struct Defaults {
     /// The built-in policies, in force when none is configured \[R\] (cisco-ios-facts 3.4).
     pub policies: &'static [DefaultPolicy],
-    /// The group of a bare `set pfs`: 1 [S:LOG-123]; XE 17 refuses group 1, so 14 \[R\].
+    /// The group of a bare `set pfs`: 1 \[S:LOG-123\]; XE 17 refuses group 1, so 14 \[R\].
     pub pfs_group: Group,
     /// Repeats of R-U-THERE in seconds when `crypto isakmp keepalive N` says none: 2 \[R\].
     pub keepalive_retry: u8,
     /// Unanswered R-U-THEREs after which a peer is dead: 5 \[R\].
     pub keepalive_attempts: u8,
-    /// Whether a transform set `default` (esp-aes esp-sha-hmac) is built in [S:GENIE].
+    /// Whether a transform set `default` (esp-aes esp-sha-hmac) is built in \[S:GENIE\].
     pub transform_set: bool,
-    /// Whether the release refuses weak groups and ciphers at start [S:LOG-XE1].
+    /// Whether the release refuses weak groups and ciphers at start \[S:LOG-XE1\].
     pub refuses_weak: bool,
 }
 
@@ -241,15 +241,15 @@ pub struct DefaultPolicy {
 /// Timers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timers {
-    /// Between repeats of a message [S:IKESCAN].
+    /// Between repeats of a message \[S:IKESCAN\].
     pub retransmit: Duration,
-    /// How many repeats [S:IKESCAN].
+    /// How many repeats \[S:IKESCAN\].
     pub retransmits: u32,
     /// A duplicate sooner than this behind our answer is skipped \[R\].
     pub duplicate_guard: Duration,
-    /// From the end of a phase 2 exchange to its purge [S:LOG-XE1].
+    /// From the end of a phase 2 exchange to its purge \[S:LOG-XE1\].
     pub node_purge: Duration,
-    /// From the deletion of a phase 1 SA to its purge [S:LOG-123].
+    /// From the deletion of a phase 1 SA to its purge \[S:LOG-123\].
     pub sa_purge: Duration,
     /// From `IPSEC(sa_request)` to the request timer [S:NOTES-KR, LOG-XE1].
     pub request: Duration,

@@ -183,7 +183,7 @@ pub(super) const XE16: Behaviour = Behaviour {
     timers: TIMERS,
 };
 
-/// IOS-XE 17: as 16, but weak groups and ciphers are refused [S:LOG-XE1].
+/// IOS-XE 17: as 16, but weak groups and ciphers are refused \[S:LOG-XE1\].
 pub(super) const XE17: Behaviour = Behaviour {
     release: Release::Xe17,
     show: ShowText { version: "Cisco IOS XE Software, Version 17.03.04a", ..XE16.show },
@@ -234,7 +234,7 @@ const TIMERS: Timers = Timers {
 const OLD_POLICIES: [DefaultPolicy; 1] =
     [policy(65535, Cipher::Des, Hash::Sha1, AuthenticationMethod::RsaSignature, Group::Modp768)];
 
-/// The eight since 12.4(20)T: the first two [S:GENIE], the others \[R\].
+/// The eight since 12.4(20)T: the first two \[S:GENIE\], the others \[R\].
 const NEW_POLICIES: [DefaultPolicy; 8] = [
     policy(65507, Cipher::Aes128, Hash::Sha1, AuthenticationMethod::RsaSignature, Group::Modp1536),
     policy(65508, Cipher::Aes128, Hash::Sha1, AuthenticationMethod::PreSharedKey, Group::Modp1536),

@@ -16,7 +16,7 @@ use crate::ios::policy::{CryptoInterface, EntryName, MapEntry, entries, selector
 use crate::time::Instant;
 
 /// Octets ESP with AES and SHA-1 adds to a packet in tunnel mode at most, which is what IOS reckons with before SAs say it
-/// better (`plaintext mtu 1438` of 1500 [S:SHOW-1]).
+/// better (`plaintext mtu 1438` of 1500 \[S:SHOW-1\]).
 const UNKNOWN_OVERHEAD: usize = 62;
 
 impl Router {

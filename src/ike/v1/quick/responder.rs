@@ -179,7 +179,7 @@ fn check_form(
     all && alternative.transforms.len() == 1
 }
 
-/// Makes message 2 and the pair. The inbound half is installed before the message is sent (cisco-ios-facts 9.1 [S]).
+/// Makes message 2 and the pair. The inbound half is installed before the message is sent (cisco-ios-facts 9.1 \[S\]).
 fn answer(
     session: &Session,
     sa: &Association,
@@ -261,7 +261,7 @@ fn key_exchange(
 }
 
 /// Our lifetimes where they are shorter than the offered ones, or in a unit that was not offered
-/// (real-cisco-on-the-wire 5b [S]; RFC 2407 4.6.3.1).
+/// (real-cisco-on-the-wire 5b \[S\]; RFC 2407 4.6.3.1).
 fn lifetime_notify(
     sa: &Association,
     cx: &mut Context<'_>,
@@ -292,7 +292,7 @@ fn lifetime_notify(
     Some(Body::Notify(notify))
 }
 
-/// Says that the offer is refused: always NO-PROPOSAL-CHOSEN (cisco-ios-facts 5.3 [S]).
+/// Says that the offer is refused: always NO-PROPOSAL-CHOSEN (cisco-ios-facts 5.3 \[S\]).
 fn refuse(session: &Session, sa: &Association, cx: &mut Context<'_>, message_id: MessageId, payloads: Payloads<'_>) {
     sa.tell(cx, EventKind::NoProposalAccepted { message_id });
     if let RefusalAnswer::Notify(spi) = cx.shared.personality.phase2_refusal {

@@ -88,7 +88,7 @@ fn entry(out: &mut String, behaviour: &Behaviour, state: &State<'_>, map: &Crypt
     line!(*out, "\t}}");
 }
 
-/// The access list with its entries, each as a numbered list would have it [S:NOTES-KR].
+/// The access list with its entries, each as a numbered list would have it \[S:NOTES-KR\].
 fn acl(out: &mut String, state: &State<'_>, settings: &MapSettings) {
     let Some(name) = &settings.acl else {
         line!(*out, "\tNo matching address list set.");

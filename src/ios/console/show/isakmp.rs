@@ -21,7 +21,7 @@ fn status(sa: &IsakmpSa) -> &'static str {
     if sa.deleted { "ACTIVE (deleted)" } else { "ACTIVE" }
 }
 
-/// A deleted SA stands as MM_NO_STATE [S:GENIE].
+/// A deleted SA stands as MM_NO_STATE \[S:GENIE\].
 fn state(sa: &IsakmpSa) -> &'static str {
     if sa.deleted { "MM_NO_STATE" } else { names::progress(sa.progress) }
 }

@@ -1,4 +1,4 @@
-//! What is not about crypto: interfaces, routes [S:LOG-XE1], access lists [S:LOG-XE1], the configuration, the version
+//! What is not about crypto: interfaces, routes \[S:LOG-XE1\], access lists \[S:LOG-XE1\], the configuration, the version
 //! (modelled).
 
 use std::net::Ipv4Addr;
@@ -11,7 +11,7 @@ use crate::ios::console::Settings;
 use crate::ios::event::InterfaceState;
 use crate::ios::releases::Behaviour;
 
-/// `show debugging` [S:LOG-XE3].
+/// `show debugging` \[S:LOG-XE3\].
 pub(super) fn debugging(settings: &Settings) -> String {
     let mut out = String::new();
     if settings.debug_isakmp || settings.debug_ipsec {
@@ -43,7 +43,7 @@ pub(super) fn interface_brief(state: &State<'_>) -> String {
     out
 }
 
-/// `show ip route`: the codes and the layout of 15.x and XE [S:LOG-XE1]; 12.x without local routes \[R\].
+/// `show ip route`: the codes and the layout of 15.x and XE \[S:LOG-XE1\]; 12.x without local routes \[R\].
 pub(super) fn routes(behaviour: &Behaviour, state: &State<'_>) -> String {
     let mut out = String::new();
     out += codes(behaviour);

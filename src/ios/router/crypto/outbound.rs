@@ -139,7 +139,7 @@ impl Router {
     }
 
     /// A request came to nothing: with a peer that does not answer, the next one of the entry's is taken \[R: facts 6.1\]. The
-    /// request itself is repeated by its timer. [S:LOG-XE1]
+    /// request itself is repeated by its timer. \[S:LOG-XE1\]
     pub(in crate::ios::router) fn request_failed(&mut self, id: RequestId, reason: ike::RequestFailure) {
         use ike::RequestFailure as Why;
         if !matches!(reason, Why::Phase1Timeout | Why::Phase1Refused | Why::Phase2Timeout | Why::SaGone) {
