@@ -1,6 +1,6 @@
 //! Expectations against evidence, and what is wrong with a pair of configurations.
 //!
-//! [`judge`] and [`diagnose`] are pure functions of an event log and the scenario it is of: a verdict can be made again
+//! [`judge`] and [`diagnose()`] are pure functions of an event log and the scenario it is of: a verdict can be made again
 //! from the file alone, and no two runs over the same log differ. A check never looks at one witness where there are
 //! three: what the router believes, what the implementation believes and what crossed the wire must agree.
 

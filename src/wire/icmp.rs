@@ -26,7 +26,7 @@ pub enum IcmpMessage {
     },
     /// Destination unreachable.
     Unreachable {
-        /// The code, one of [`unreachable`].
+        /// The code, one of [`mod@unreachable`].
         code: u8,
         /// MTU of the next hop with code 4, otherwise zero.
         mtu: u16,
