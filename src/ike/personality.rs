@@ -195,7 +195,7 @@ pub enum AnswerNumbers {
     /// As offered.
     Echoed,
     /// Their position in the offer, from 1: a first transform numbered 0 comes back as 1, a second one numbered 2 as 2
-    /// (real-cisco-on-the-wire 5a \[S\], cisco-ios-facts 3.1 [S:LOG-12x]; that it is the position is \[I\]).
+    /// (real-cisco-on-the-wire 5a \[S\], cisco-ios-facts 3.1 \[S:LOG-12x\]; that it is the position is \[I\]).
     ByPosition,
 }
 

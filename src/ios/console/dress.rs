@@ -56,11 +56,11 @@ impl Dress {
     pub const ORDINARY: Self = Self::new(Colon::Name, Xe::Id);
     /// Attributes of a transform, whose texts begin with blanks; NAT-D payloads.
     pub const ATTRIBUTE: Self = Self::new(Colon::NameTight, Xe::Id);
-    /// A duration in four octets, the one attribute that has no id in any family [S:LOG-XE1, LOG-XE3].
+    /// A duration in four octets, the one attribute that has no id in any family \[S:LOG-XE1, LOG-XE3\].
     pub const DURATION: Self = Self::new(Colon::NameTight, Xe::NameTight);
     /// Most lines about an SA.
     pub const SA: Self = Self::new(Colon::Id, Xe::Id);
-    /// Those with a blank: `processing …`, `vendor ID …`, `local preshared key found` [S:LOG-12x].
+    /// Those with a blank: `processing …`, `vendor ID …`, `local preshared key found` \[S:LOG-12x\].
     pub const SA_WIDE: Self = Self::new(Colon::IdWide, Xe::Id);
     /// A packet that came.
     pub const PACKET_IN: Self = Self::new(Colon::Paren, Xe::Packet);
@@ -74,16 +74,16 @@ impl Dress {
     pub const ERROR_WIDE: Self = Self::new(Colon::IdWide, Xe::Error);
     /// An error about no SA.
     pub const ERROR_ZERO: Self = Self::new(Colon::Id, Xe::ErrorZero);
-    /// `peer matches *none* of the profiles` [S:LOG-12x, LOG-XE1].
+    /// `peer matches *none* of the profiles` \[S:LOG-12x, LOG-XE1\].
     pub const PROFILE: Self = Self::new(Colon::ZeroColons, Xe::Zero);
-    /// `Trying to insert a peer` [S:LOG-12x, LOG-XE1].
+    /// `Trying to insert a peer` \[S:LOG-12x, LOG-XE1\].
     pub const PEER_TABLE: Self = Self::new(Colon::Name, Xe::Zero);
-    /// `Started lifetime timer` [S:NOTES, LOG-XE1].
+    /// `Started lifetime timer` \[S:NOTES, LOG-XE1\].
     pub const TIMER: Self = Self::new(Colon::IdColons, Xe::Id);
-    /// `Scanning profiles for xauth ...` [S:LOG-12x, LOG-123, LOG-XE1].
+    /// `Scanning profiles for xauth ...` \[S:LOG-12x, LOG-123, LOG-XE1\].
     pub const SCANNING: Self = Self::new(Colon::NameWide, Xe::Id);
 
-    /// `insert sa successfully`, which 12.4 prints without any name [S:LOG-12x].
+    /// `insert sa successfully`, which 12.4 prints without any name \[S:LOG-12x\].
     pub const INSERTED: Self = Self::new(Colon::Bare, Xe::Id);
 
     const fn new(colon: Colon, xe: Xe) -> Self {

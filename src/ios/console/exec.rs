@@ -1,7 +1,7 @@
 //! EXEC commands: keywords cut as IOS lets them be, the caret where IOS puts it.
 //!
-//! [`parse`] says what a line asks for; the router does it. Words and their order are those of the command references; a
-//! command is here when the simulated router can answer it.
+//! [`parse`] says what a line asks for; the router does it. Words and their order are those of the command references;
+//! a command is here when the simulated router can answer it.
 
 use std::net::Ipv4Addr;
 
@@ -384,7 +384,7 @@ impl Filter {
 }
 
 impl Settings {
-    /// Switches debug messages and says what IOS says to that [S:LOG-XE3, the sentences for off R].
+    /// Switches debug messages and says what IOS says to that \[S:LOG-XE3, the sentences for off R\].
     pub fn switch_debug(&mut self, what: Option<Debug>, on: bool) -> String {
         let state = if on { "on" } else { "off" };
         match what {
@@ -427,7 +427,7 @@ pub enum Echo {
 }
 
 impl Ping {
-    /// What `ping` prints [S:LOG-XE1, LOG-XE3]; `source` is said when it was asked for, `U` for an unreachable \[R\].
+    /// What `ping` prints \[S:LOG-XE1, LOG-XE3\]; `source` is said when it was asked for, `U` for an unreachable \[R\].
     pub fn report(&self, source: Option<Ipv4Addr>, echoes: &[Echo]) -> String {
         let Self { destination, repeat, size, timeout, .. } = self;
         let from = source

@@ -199,7 +199,7 @@ impl Console {
     }
 }
 
-/// The reason strings: `No reason` [S:LOG-12x], the others \[R\] or modelled.
+/// The reason strings: `No reason` \[S:LOG-12x\], the others \[R\] or modelled.
 fn end_words(reason: SaEnd) -> (Fact, &'static str) {
     let recalled = Fact::recalled("");
     match reason {
@@ -277,7 +277,7 @@ fn notify_sent(scribe: &mut Scribe, notify: &Notify) {
     }
 }
 
-/// A RESPONDER-LIFETIME for phase 1 restarts the timer [S:LOG-12x]; for phase 2 \[R\].
+/// A RESPONDER-LIFETIME for phase 1 restarts the timer \[S:LOG-12x\]; for phase 2 \[R\].
 fn lifetime_changed(scribe: &mut Scribe, protocol: ProtocolId, seconds: Option<u32>) {
     scribe.isakmp(Dress::SA_WIDE, SEEN_12X, "processing responder lifetime");
     if protocol != ProtocolId::Isakmp {

@@ -133,7 +133,7 @@ pub(super) fn sa_request(scribe: &mut Scribe, request: &SaRequest) {
     scribe.ipsec(Fact::seen("NOTES-KR LOG-123"), format!("IPSEC(sa_request): ,\n{block}"));
 }
 
-/// The request timer with the identity block [S:NOTES-KR, typed by hand].
+/// The request timer with the identity block \[S:NOTES-KR, typed by hand\].
 pub(super) fn request_timer(scribe: &mut Scribe, request: &SaRequest, count: u32) {
     let ends = endpoints(scribe, request.local, request.remote, 0);
     let (near, far) = (proxy(scribe, &request.local_proxy), proxy(scribe, &request.remote_proxy));

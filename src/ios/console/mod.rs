@@ -1,8 +1,8 @@
 //! The router's console: typed events in, IOS text out.
 //!
-//! Nothing here decides anything. [`Console::render`] turns one event into the lines a router of that release prints for
-//! it, and each line says how its text is known ([`Mark`]) and from where. The texts are message formats read from logs of
-//! real routers (cisco-ios-facts 9 and its sources), not copied programs.
+//! Nothing here decides anything. [`Console::render`] turns one event into the lines a router of that release prints
+//! for it, and each line says how its text is known ([`Mark`]) and from where. The texts are message formats read from
+//! logs of real routers (cisco-ios-facts 9 and its sources), not copied programs.
 
 mod dress;
 pub mod exec;
@@ -276,7 +276,7 @@ impl Scribe {
 
     /// Where the SA would lie in memory: a number that is the same in all its lines.
     fn sa_pointer(&self) -> u32 {
-        0x6500_0000 + (self.serial() as u32).wrapping_mul(0x1a4)
+        0x6500_0000_u32.wrapping_add((self.serial() as u32).wrapping_mul(0x1a4))
     }
 }
 

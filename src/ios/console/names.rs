@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use crate::crypto::{Cipher, Hash};
 use crate::ike::event::{OfferedTransform, Phase1Input, Phase1State, Progress, QuickInput, QuickState};
+use crate::ios::config::Transform;
 use crate::wire::isakmp::{
     AhTransform, Attribute, AttributeValue, AuthenticationMethod, ConfigType, EncapsulationMode, EspAuthentication,
     EspTransform, ExchangeType, IdPayload, IdType, IpsecAttribute, LifeType, NotifyType, OakleyAttribute, OakleyCipher,
@@ -26,7 +27,7 @@ pub(super) fn progress(progress: Progress) -> &'static str {
     }
 }
 
-/// The state word as debug lines have it: `QM_IDLE` is followed by six blanks [S:LOG-XE1, LOG-12x], `CONF_XAUTH` and
+/// The state word as debug lines have it: `QM_IDLE` is followed by six blanks \[S:LOG-XE1, LOG-12x\], `CONF_XAUTH` and
 /// `CONF_ADDR` fill the same width \[R\].
 pub(super) fn padded_progress(state: Progress) -> String {
     match state {
@@ -35,7 +36,7 @@ pub(super) fn padded_progress(state: Progress) -> String {
     }
 }
 
-/// The state of the phase 1 machine. Main mode [S:LOG-XE1, LOG-XE2]; the others \[R\].
+/// The state of the phase 1 machine. Main mode \[S:LOG-XE1, LOG-XE2\]; the others \[R\].
 pub(super) fn phase1_state(state: Phase1State) -> String {
     match state {
         Phase1State::Ready => "IKE_READY".to_owned(),
@@ -77,7 +78,7 @@ pub(super) fn phase1_input(input: Phase1Input) -> &'static str {
     }
 }
 
-/// The state of a quick mode [S:LOG-XE*].
+/// The state of a quick mode \[S:LOG-XE*\].
 pub(super) fn quick_state(state: QuickState) -> &'static str {
     match state {
         QuickState::Ready => "IKE_QM_READY",
@@ -89,7 +90,7 @@ pub(super) fn quick_state(state: QuickState) -> &'static str {
     }
 }
 
-/// What moves a quick mode [S:LOG-XE*].
+/// What moves a quick mode \[S:LOG-XE*\].
 pub(super) fn quick_input(input: QuickInput) -> &'static str {
     match input {
         QuickInput::MessageReceived => "IKE_MESG_FROM_PEER, IKE_QM_EXCH",
@@ -99,7 +100,8 @@ pub(super) fn quick_input(input: QuickInput) -> &'static str {
     }
 }
 
-/// A notify type: PROPOSAL_NOT_CHOSEN \[S:LOG-XE1\], DPD/R_U_THERE_ACK \[S\], DPD/R_U_THERE \[R\], otherwise its usual name.
+/// A notify type: PROPOSAL_NOT_CHOSEN \[S:LOG-XE1\], DPD/R_U_THERE_ACK \[S\], DPD/R_U_THERE \[R\], otherwise its usual
+/// name.
 pub(super) fn notify(kind: NotifyType) -> String {
     match kind {
         NotifyType::NoProposalChosen => "PROPOSAL_NOT_CHOSEN".to_owned(),
@@ -184,7 +186,7 @@ pub(super) fn ipsec_attribute(attribute: &Attribute) -> (String, bool) {
     (format!("      {text}"), false)
 }
 
-/// 1 and 3 [S:LOG-XE2, LOG-XE3]; the others \[R\].
+/// 1 and 3 \[S:LOG-XE2, LOG-XE3\]; the others \[R\].
 fn encapsulation(number: u16) -> String {
     let name = match EncapsulationMode::from(number) {
         EncapsulationMode::Tunnel => "Tunnel",
@@ -196,7 +198,7 @@ fn encapsulation(number: u16) -> String {
     format!("{number} ({name})")
 }
 
-/// A variable attribute: two blanks after `of`, one at the end [S:LOG-XE1, LOG-12x].
+/// A variable attribute: two blanks after `of`, one at the end \[S:LOG-XE1, LOG-12x\].
 fn duration(kind: u16, duration: impl Into<u16>, word: &str, octets: &[u8]) -> (String, bool) {
     let hex: String = octets.iter().map(|octet| format!("0x{octet:X} ")).collect();
     if kind == duration.into() {
@@ -206,7 +208,7 @@ fn duration(kind: u16, duration: impl Into<u16>, word: &str, octets: &[u8]) -> (
     }
 }
 
-/// The transform after `transform 1, `: `ESP_AES ` has a trailing blank, `ESP_3DES` has none [S:LOG-XE1, LOG-XE2].
+/// The transform after `transform 1, `: `ESP_AES ` has a trailing blank, `ESP_3DES` has none \[S:LOG-XE1, LOG-XE2\].
 pub(super) fn transform_id(transform: &OfferedTransform) -> String {
     match transform.protocol {
         ProtocolId::Ah => AhTransform::from(transform.id).to_string(),
@@ -246,68 +248,51 @@ pub(super) fn asked(transform: &OfferedTransform) -> Asked {
 pub(super) fn transform_words(transforms: &[OfferedTransform]) -> String {
     let words = transforms.iter().flat_map(|transform| {
         let asked = asked(transform);
-        let hmac = asked.authentication.map(EspAuthentication::from).and_then(hmac_word);
-        match transform.protocol {
-            ProtocolId::Ah => vec![format!("ah-{}-hmac", hmac.unwrap_or("unknown"))],
-            _ => {
-                let cipher = esp_word(EspTransform::from(transform.id), asked.key_length);
-                [Some(cipher), hmac.map(|hmac| format!("esp-{hmac}-hmac"))].into_iter().flatten().collect()
-            }
+        let hash = asked.authentication.map(EspAuthentication::from).and_then(hash_of);
+        if transform.protocol == ProtocolId::Ah {
+            return [hash.map_or("ah-unknown".to_owned(), |hash| Transform::Ah(hash).words()), String::new()];
         }
+        let cipher = esp_transform(EspTransform::from(transform.id), asked.key_length);
+        let cipher = cipher.map_or(format!("esp-{}", transform.id), Transform::words);
+        [cipher, hash.map_or(String::new(), |hash| Transform::EspHmac(hash).words())]
     });
-    words.map(|word| word + " ").collect()
+    words.filter(|word| !word.is_empty()).map(|word| word + " ").collect()
 }
 
-fn hmac_word(authentication: EspAuthentication) -> Option<&'static str> {
+fn hash_of(authentication: EspAuthentication) -> Option<Hash> {
     match authentication {
-        EspAuthentication::HmacMd5 => Some("md5"),
-        EspAuthentication::HmacSha1 => Some("sha"),
-        EspAuthentication::HmacSha256 => Some("sha256"),
-        EspAuthentication::HmacSha384 => Some("sha384"),
-        EspAuthentication::HmacSha512 => Some("sha512"),
+        EspAuthentication::HmacMd5 => Some(Hash::Md5),
+        EspAuthentication::HmacSha1 => Some(Hash::Sha1),
+        EspAuthentication::HmacSha256 => Some(Hash::Sha256),
+        EspAuthentication::HmacSha384 => Some(Hash::Sha384),
+        EspAuthentication::HmacSha512 => Some(Hash::Sha512),
         _ => None,
     }
 }
 
-fn esp_word(transform: EspTransform, key_length: Option<u16>) -> String {
-    // A key of 128 bits is the default and goes without saying.
-    let length = match key_length {
-        None | Some(128) => String::new(),
-        Some(bits) => format!(" {bits}"),
+/// The configuration's transform for an ESP transform; `None` for what the configuration cannot say.
+fn esp_transform(transform: EspTransform, key_length: Option<u16>) -> Option<Transform> {
+    let cipher = match (transform, key_length.unwrap_or(128)) {
+        (EspTransform::Des | EspTransform::DesIv64, _) => Cipher::Des,
+        (EspTransform::TripleDes, _) => Cipher::TripleDes,
+        (EspTransform::Null, _) => Cipher::Null,
+        (EspTransform::Aes, 128) => Cipher::Aes128,
+        (EspTransform::Aes, 192) => Cipher::Aes192,
+        (EspTransform::Aes, 256) => Cipher::Aes256,
+        (EspTransform::AesGcm8 | EspTransform::AesGcm12 | EspTransform::AesGcm16, 128) => Cipher::Aes128Gcm,
+        (EspTransform::AesGcm8 | EspTransform::AesGcm12 | EspTransform::AesGcm16, 192) => Cipher::Aes192Gcm,
+        (EspTransform::AesGcm8 | EspTransform::AesGcm12 | EspTransform::AesGcm16, 256) => Cipher::Aes256Gcm,
+        (EspTransform::AesGmac, bits) => return Some(Transform::EspGmac(bits)),
+        _ => return None,
     };
-    match transform {
-        EspTransform::Des | EspTransform::DesIv64 => "esp-des".to_owned(),
-        EspTransform::TripleDes => "esp-3des".to_owned(),
-        EspTransform::Null => "esp-null".to_owned(),
-        EspTransform::Aes => format!("esp-aes{length}"),
-        EspTransform::AesGcm8 | EspTransform::AesGcm12 | EspTransform::AesGcm16 => format!("esp-gcm{length}"),
-        EspTransform::AesGmac => format!("esp-gmac{length}"),
-        other => format!("esp-{}", u8::from(other)),
-    }
+    Some(Transform::EspCipher(cipher))
 }
 
 /// A cipher and an integrity algorithm in the words of the configuration, each with a trailing blank.
 pub(super) fn suite_words(cipher: Option<Cipher>, integrity: Option<Hash>) -> String {
-    let cipher_word = cipher.map(|cipher| match cipher {
-        Cipher::Des => "esp-des",
-        Cipher::TripleDes => "esp-3des",
-        Cipher::Aes128 => "esp-aes",
-        Cipher::Aes192 => "esp-aes 192",
-        Cipher::Aes256 => "esp-aes 256",
-        Cipher::Aes128Gcm => "esp-gcm",
-        Cipher::Aes192Gcm => "esp-gcm 192",
-        Cipher::Aes256Gcm => "esp-gcm 256",
-        Cipher::Null => "esp-null",
-    });
-    let protocol = if cipher.is_some() { "esp" } else { "ah" };
-    let integrity_word = integrity.map(|hash| {
-        let hash = match hash {
-            Hash::Sha1 => "sha",
-            hash => hash.word(),
-        };
-        format!("{protocol}-{hash}-hmac")
-    });
-    cipher_word.map(str::to_owned).into_iter().chain(integrity_word).map(|word| word + " ").collect()
+    let integrity = integrity.map(if cipher.is_some() { Transform::EspHmac } else { Transform::Ah });
+    let transforms = cipher.map(Transform::EspCipher).into_iter().chain(integrity);
+    transforms.map(|transform| transform.words() + " ").collect()
 }
 
 /// Key length of a cipher in bits as `keysize=` prints it: 0 where the cipher has only one.

@@ -259,7 +259,7 @@ impl Console {
         }
     }
 
-    /// The vendor ID lines of messages 1 and 2 come before and after the policy check [S:LOG-XE1, LOG-XE2, LOG-12x].
+    /// The vendor ID lines of messages 1 and 2 come before and after the policy check \[S:LOG-XE1, LOG-XE2, LOG-12x\].
     pub(super) fn repeat_vendor_lines(&mut self, scribe: &mut Scribe) {
         for (dress, fact, text) in std::mem::take(&mut self.memory.vendor_lines) {
             scribe.isakmp(dress, fact, text);
@@ -385,8 +385,8 @@ fn id_sent(scribe: &mut Scribe, id: &IdPayload, next: PayloadType) {
     scribe.isakmp(Dress::SA, SEEN, format!("Total payload length: {}", 8 + id.data.len()));
 }
 
-/// The block of an ID payload, whose lines begin with a tab: in IOS-XE three messages [S:LOG-XE1, LOG-XE2], before that one
-/// [S:LOG-12x, whose blanks at line ends it has].
+/// The block of an ID payload, whose lines begin with a tab: in IOS-XE three messages \[S:LOG-XE1, LOG-XE2\], before
+/// that one \[S:LOG-12x, whose blanks at line ends it has\].
 fn id_block(scribe: &mut Scribe, id: &IdPayload, next: PayloadType) {
     let (next, kind) = (u8::from(next), u8::from(id.kind));
     let (protocol, port, length) = (id.protocol, id.port, 8 + id.data.len());

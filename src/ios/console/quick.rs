@@ -215,7 +215,7 @@ fn judged(scribe: &mut Scribe, event: &Event, offer: ipsec::Offer<'_>, verdict: 
     scribe.isakmp(Dress::ERROR_WIDE, fact, format!("IPSec policy invalidated proposal with error {error}"));
 }
 
-/// `Creating IPSec SAs` of 12.x [S:LOG-123 as initiator, whose blanks are lost: R]: one message whose lines begin with
+/// `Creating IPSec SAs` of 12.x \[S:LOG-123 as initiator, whose blanks are lost: R\]: one message whose lines begin with
 /// eight blanks.
 fn creating(scribe: &mut Scribe, event: &Event, pair: &InstalledPair) {
     let (local, remote) = (event.local.ip(), event.remote.ip());

@@ -1,4 +1,4 @@
-//! The lines of a received vendor ID (cisco-ios-facts 1.6 [S, the mismatch rule I]).
+//! The lines of a received vendor ID (cisco-ios-facts 1.6 \[S, the mismatch rule I\]).
 
 use super::dress::{Dress, Fact};
 use crate::ike::event::VendorMeaning;
@@ -10,7 +10,7 @@ const UNITY: [u8; 16] = *b"\x12\xf5\xf2\x8c\x45\x71\x68\xa9\x70\x2d\x9f\xe2\x74\
 /// DPD 1.0 \[S:PCAP-MM\].
 const DPD: [u8; 16] = *b"\xaf\xca\xd7\x13\x68\xa1\xf1\xc9\x6b\x86\x96\xfc\x77\x57\x01\x00";
 
-/// What the first half of the IOS vendor ID is XORed with to give the sender's cookie [I, verified on ten samples].
+/// What the first half of the IOS vendor ID is XORed with to give the sender's cookie \[I, verified on ten samples\].
 const IOS_MASK: [u8; 8] = *b"\xf5\xc7\xa7\x1d\x00\x01\x00\x00";
 
 /// Where the major version of Unity and DPD stands; IOS looks there in every vendor ID.
@@ -18,8 +18,8 @@ const MAJOR: usize = 14;
 
 const SEEN: Fact = Fact::seen("LOG-XE1 LOG-XE2 LOG-12x LOG-123");
 
-/// The lines for one vendor ID, undressed. `behind` is what stands behind it in the message: IOS reads the major version
-/// of a vendor ID that is too short from there.
+/// The lines for one vendor ID, undressed. `behind` is what stands behind it in the message: IOS reads the major
+/// version of a vendor ID that is too short from there.
 pub(super) fn lines(
     octets: &[u8],
     behind: &[u8],

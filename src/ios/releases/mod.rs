@@ -1,7 +1,7 @@
 //! What differs between releases: one row each, and what is made of a row.
 //!
-//! The router's state machine and its console ask the row; there is no `if release` elsewhere. A value whose doc comment
-//! or row says \[R\] (recalled) or "unknown" is an assumption, kept here so that it can be switched.
+//! The router's state machine and its console ask the row; there is no `if release` elsewhere. A value whose doc
+//! comment or row says \[R\] (recalled) or "unknown" is an assumption, kept here so that it can be switched.
 
 mod personality;
 mod rows;
@@ -18,9 +18,9 @@ use super::Release;
 pub enum Family {
     /// 12.2 and 12.3: `ISAKMP (0:2): text` \[S:LOG-123\].
     Classic,
-    /// 12.4 and 15.x: `ISAKMP:(1001):text` [S:LOG-12x, NOTES].
+    /// 12.4 and 15.x: `ISAKMP:(1001):text` \[S:LOG-12x, NOTES\].
     Colon,
-    /// IOS-XE 16 and 17: `ISAKMP: (1001):text`, `ISAKMP-PAK:`, `ISAKMP-ERROR:` [S:LOG-XE1, LOG-XE2, LOG-XE3].
+    /// IOS-XE 16 and 17: `ISAKMP: (1001):text`, `ISAKMP-PAK:`, `ISAKMP-ERROR:` \[S:LOG-XE1, LOG-XE2, LOG-XE3\].
     Xe,
 }
 
@@ -48,38 +48,39 @@ pub struct Behaviour {
 pub struct DebugText {
     /// The dress.
     pub family: Family,
-    /// Whether message ids and node ids are printed as signed numbers: 12.x yes [S:LOG-123, LOG-12x], XE no \[S:LOG-XE3\],
-    /// 15.x unsigned \[R\].
+    /// Whether message ids and node ids are printed as signed numbers: 12.x yes \[S:LOG-123, LOG-12x\], XE no
+    /// \[S:LOG-XE3\], 15.x unsigned \[R\].
     pub signed_ids: bool,
     /// How the connection id stands in `ISAKMP (id): received packet`: `0:1001` in 12.4, `1001` in 15.x
-    /// [S:LOG-12x, NOTES].
+    /// \[S:LOG-12x, NOTES\].
     pub slot_prefix: bool,
-    /// Whether `SKEYID state generated` is printed: 12.3 \[S:LOG-123\]; 12.4 and XE not [S:LOG-12x, LOG-XE1], 15.x \[R\].
+    /// Whether `SKEYID state generated` is printed: 12.3 \[S:LOG-123\]; 12.4 and XE not \[S:LOG-12x, LOG-XE1\], 15.x
+    /// \[R\].
     pub skeyid_line: bool,
-    /// Whether `Sending an IKE IPv4 Packet.` follows each packet: XE \[S:LOG-XE1\]; 12.x not [S:LOG-12x, LOG-123]; 15.x
-    /// does \[R\].
+    /// Whether `Sending an IKE IPv4 Packet.` follows each packet: XE \[S:LOG-XE1\]; 12.x not \[S:LOG-12x, LOG-123\];
+    /// 15.x does \[R\].
     pub sending_line: bool,
     /// Whether the lines from `Acceptable atts` to `Started lifetime timer` follow an accepted transform: 15.x and XE
-    /// [S:NOTES, LOG-XE1]; 12.x not [S:LOG-12x, LOG-123].
+    /// \[S:NOTES, LOG-XE1\]; 12.x not \[S:LOG-12x, LOG-123\].
     pub lifetime_lines: bool,
     /// Whether `Looking for a matching key for X in default : success` comes before a key that is found \[S:LOG-123\].
     pub key_search_line: bool,
-    /// Whether `SA authentication status:` and `authenticated` stand on one line [S:LOG-12x].
+    /// Whether `SA authentication status:` and `authenticated` stand on one line \[S:LOG-12x\].
     pub status_on_one_line: bool,
-    /// Whether the QM line about SPIs is `QM Initiator gets spi` [S:LOG-12x, LOG-XE1]; 12.3 has none as initiator
+    /// Whether the QM line about SPIs is `QM Initiator gets spi` \[S:LOG-12x, LOG-XE1\]; 12.3 has none as initiator
     /// \[S:LOG-123\].
     pub gets_spi_line: bool,
-    /// Whether `peer does not do paranoid keepalives.` leaves an empty line behind it [S:LOG-12x].
+    /// Whether `peer does not do paranoid keepalives.` leaves an empty line behind it \[S:LOG-12x\].
     pub paranoid_empty_line: bool,
     /// The reason a quick mode ends with as initiator: `No Error` \[S:LOG-XE1\], empty in 12.3 \[S:LOG-123\].
     pub quick_done_reason: &'static str,
-    /// Whether quick mode passes IKE_QM_IPSEC_INSTALL_AWAIT: XE [S:LOG-XE*], 15.x \[R\], 12.x no \[S:LOG-123\].
+    /// Whether quick mode passes IKE_QM_IPSEC_INSTALL_AWAIT: XE \[S:LOG-XE*\], 15.x \[R\], 12.x no \[S:LOG-123\].
     pub install_await: bool,
     /// Whether SAs are installed with `Creating IPSec SAs` (12.3 \[S:LOG-123\], 12.4 \[R\]) and not with the install
     /// callback.
     pub creating_lines: bool,
-    /// Whether proxies are printed as `addr/mask/256/0` and endpoints with their port (XE \[S:LOG-XE3\], 15.x \[R\]), and
-    /// not `addr/mask/0/0 (type=4)` \[S:LOG-123\].
+    /// Whether proxies are printed as `addr/mask/256/0` and endpoints with their port (XE \[S:LOG-XE3\], 15.x \[R\]),
+    /// and not `addr/mask/0/0 (type=4)` \[S:LOG-123\].
     pub proxy_protocol_256: bool,
     /// Whether XE's `ID payload` block comes in three messages \[S:LOG-XE2\].
     pub split_id_block: bool,
@@ -93,18 +94,19 @@ pub struct ShowText {
     /// Whether `show crypto isakmp sa` has the IPv4 and IPv6 headings (12.4 and later \[S:SHOW-1\]) and not the slot
     /// column \[R\].
     pub isakmp_headings: bool,
-    /// Whether `show crypto ipsec sa` prints `sibling_flags` with this many leading `FFFFFFFF` words: XE one
-    /// \[S:GENIE\], 15.x none \[S:SHOW-1\]; `None` leaves the field out (12.x \[R\]).
+    /// What `show crypto ipsec sa` prints behind `sibling_flags`: XE eight digits more \[S:GENIE\] than 15.x
+    /// \[S:SHOW-1\]; `None` leaves the field out (12.x \[R\]).
     pub sibling_flags: Option<&'static str>,
-    /// What stands before the number in `flow_id`: `SW:` \[S:SHOW-1\], `CSR:` \[S:GENIE\], nothing in 12.3 \[S:LOG-123\]; 12.4 `SW:` \[R\].
+    /// What stands before the number in `flow_id`: `SW:` \[S:SHOW-1\], `CSR:` \[S:GENIE\], nothing in 12.3
+    /// \[S:LOG-123\]; 12.4 `SW:` \[R\].
     pub flow_prefix: &'static str,
     /// Whether `plaintext mtu` is printed: 15.x and XE \[S:SHOW-1\]; the 12.x-like sample has none \[S:GNJ\].
     pub plaintext_mtu: bool,
-    /// Whether `ip mtu idb` is printed behind the MTUs: 12.4 and later [S:GNJ, SHOW-1], 12.3 not \[S:LOG-123\].
+    /// Whether `ip mtu idb` is printed behind the MTUs: 12.4 and later \[S:GNJ, SHOW-1\], 12.3 not \[S:LOG-123\].
     pub mtu_idb: bool,
     /// Whether `PFS (Y/N)` is printed: likewise.
     pub pfs_line: bool,
-    /// Whether the SA entries carry a `Status: ACTIVE(ACTIVE)` with the second word [S:SHOW-1, GNJ]; 12.3 \[R\].
+    /// Whether the SA entries carry a `Status: ACTIVE(ACTIVE)` with the second word \[S:SHOW-1, GNJ\]; 12.3 \[R\].
     pub double_status: bool,
     /// Whether `show crypto session` says `IKEv1 SA:` with a session id \[S:GENIE\] or `IKE SA:` without \[S:GENIE\].
     pub session_ids: bool,
@@ -172,24 +174,25 @@ pub struct Phase1 {
     pub main2: &'static [VendorId],
     /// Of message 3, behind the nonce: with Unity in 12.3 and early 12.4 \[S:PCAP-PL\], without later \[S:PCAP-MM\].
     pub main3: &'static [VendorId],
-    /// Of message 4, behind the nonce. XE 16 sends XAUTH [S: CSR captures]; two XE logs do not show it
-    /// [S:LOG-XE1, LOG-XE2].
+    /// Of message 4, behind the nonce. XE 16 sends XAUTH \[S: CSR captures\]; two XE logs do not show it
+    /// \[S:LOG-XE1, LOG-XE2\].
     pub main4: &'static [VendorId],
-    /// Octets of a nonce: always 20 [S: eight captures].
+    /// Octets of a nonce: always 20 \[S: eight captures\].
     pub nonce_len: usize,
-    /// Whether an exactly fitting plaintext gets a whole block of padding [S: CSR capture, RSA encryption].
+    /// Whether an exactly fitting plaintext gets a whole block of padding \[S: CSR capture, RSA encryption\].
     pub pad_when_aligned: bool,
-    /// Whether the first half of the cookie stays the same towards a peer [S:PCAP-MM, PCAP-AM].
+    /// Whether the first half of the cookie stays the same towards a peer \[S:PCAP-MM, PCAP-AM\].
     pub stable_cookies: bool,
-    /// Whether a transform numbered 0 comes back as 1 [S: CSR captures].
+    /// Whether a transform numbered 0 comes back as 1 \[S: CSR captures\].
     pub renumber_from_one: bool,
     /// How an offer none of whose transforms fits is answered: unknown (cisco-ios-facts 3.5); a notify \[R\].
     pub refusal: Answer,
-    /// How a message 5 that decrypts to garbage is answered: not at all \[S:NOTES\], unless some release notifies \[I\].
+    /// How a message 5 that decrypts to garbage is answered: not at all \[S:NOTES\], unless some release notifies
+    /// \[I\].
     pub garbage: Answer,
-    /// Whether a responder that cuts the lifetime says so in an informational behind message 6 [S: CSR capture].
+    /// Whether a responder that cuts the lifetime says so in an informational behind message 6 \[S: CSR capture\].
     pub announce_lifetime: bool,
-    /// The first connection id: 1001 since 12.4 [S:LOG-12x]; 12.3 counts `(0:1)` \[S:LOG-123\].
+    /// The first connection id: 1001 since 12.4 \[S:LOG-12x\]; 12.3 counts `(0:1)` \[S:LOG-123\].
     pub first_connection: u32,
 }
 
@@ -198,9 +201,9 @@ pub struct Phase1 {
 pub struct Phase2 {
     /// How a refused quick mode is answered; the layout of the notify is \[I\] (cisco-ios-facts 5.3).
     pub refusal: Answer,
-    /// Whether a responder that cuts a lifetime says so in message 2 [S: CSR capture].
+    /// Whether a responder that cuts a lifetime says so in message 2 \[S: CSR capture\].
     pub announce_lifetime: bool,
-    /// What IPsec connection ids count from: 2000 in 12.x and XE, 0 in 15.x [S:LOG-123, GENIE, SHOW-1].
+    /// What IPsec connection ids count from: 2000 in 12.x and XE, 0 in 15.x \[S:LOG-123, GENIE, SHOW-1\].
     pub connection_base: u32,
 }
 
@@ -251,7 +254,7 @@ pub struct Timers {
     pub node_purge: Duration,
     /// From the deletion of a phase 1 SA to its purge \[S:LOG-123\].
     pub sa_purge: Duration,
-    /// From `IPSEC(sa_request)` to the request timer [S:NOTES-KR, LOG-XE1].
+    /// From `IPSEC(sa_request)` to the request timer \[S:NOTES-KR, LOG-XE1\].
     pub request: Duration,
     /// How often the request timer fires before the request is given up \[R\].
     pub requests: u32,

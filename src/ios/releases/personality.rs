@@ -24,7 +24,7 @@ impl Release {
 }
 
 impl Behaviour {
-    /// The row as the IKE engine wants it. Identities are 17/500, behind a NAT 17/0 [S:LOG-XE1, LOG-XE2].
+    /// The row as the IKE engine wants it. Identities are 17/500, behind a NAT 17/0 \[S:LOG-XE1, LOG-XE2\].
     pub fn personality(&self) -> Personality {
         use OakleyAttribute as A;
         use Phase2Attribute as B;

@@ -230,7 +230,7 @@ const TIMERS: Timers = Timers {
     rekey_overlap: Duration::from_secs(30),
 };
 
-/// The one suite before 12.4(20)T [S:GENIE family].
+/// The one suite before 12.4(20)T \[S:GENIE family\].
 const OLD_POLICIES: [DefaultPolicy; 1] =
     [policy(65535, Cipher::Des, Hash::Sha1, AuthenticationMethod::RsaSignature, Group::Modp768)];
 

@@ -1,4 +1,4 @@
-//! `show crypto map` [S:NOTES-KR, LOG-123; tab layout and the incomplete entry S:GENIE] and
+//! `show crypto map` \[S:NOTES-KR, LOG-123; tab layout and the incomplete entry S:GENIE\] and
 //! `show crypto ipsec transform-set` \[R for spacing\].
 
 use super::{State, line};

@@ -1,4 +1,4 @@
-//! `show crypto engine connections active` [S:NOTES-KR, typed by hand; 12.x lists the interface too, S:LOG-123].
+//! `show crypto engine connections active` \[S:NOTES-KR, typed by hand; 12.x lists the interface too, S:LOG-123\].
 
 use super::table::IsakmpTable;
 use super::{State, line};

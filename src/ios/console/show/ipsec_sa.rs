@@ -1,4 +1,4 @@
-//! `show crypto ipsec sa` [S:SHOW-1, SHOW-2, LOG-XE1; detail S:NTC; 12.3 S:LOG-123].
+//! `show crypto ipsec sa` \[S:SHOW-1, SHOW-2, LOG-XE1; detail S:NTC; 12.3 S:LOG-123\].
 
 use super::{Flow, Pair, line, proxy, suite_words};
 use crate::crypto::Cipher;
@@ -110,7 +110,7 @@ fn sa(out: &mut String, behaviour: &Behaviour, flow: &Flow, pair: &Pair, directi
         Mode::Transport => "Transport",
     };
     let udp = if pair.udp { " UDP-Encaps" } else { "" };
-    let flow_id = format!("{}{}", text.flow_prefix, connection - behaviour.phase2.connection_base);
+    let flow_id = format!("{}{}", text.flow_prefix, connection.saturating_sub(behaviour.phase2.connection_base));
     let sibling = text.sibling_flags.map_or_else(String::new, |flags| format!(" sibling_flags {flags},"));
     let kilobytes = kilobytes.map_or("KB Vol Rekey Disabled".to_owned(), |left| left.to_string());
     let seconds = pair.seconds.unwrap_or(0);

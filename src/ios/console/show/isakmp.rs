@@ -1,4 +1,4 @@
-//! `show crypto isakmp sa` and `peers` [S:SHOW-1, SHOW-2, LOG-XE1, GENIE]; without headings, as 12.3 has it, \[R\].
+//! `show crypto isakmp sa` and `peers` \[S:SHOW-1, SHOW-2, LOG-XE1, GENIE\]; without headings, as 12.3 has it, \[R\].
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
@@ -50,7 +50,7 @@ pub(super) fn sas(behaviour: &Behaviour, table: &IsakmpTable) -> String {
     out
 }
 
-/// `show crypto isakmp sa detail`. The letter D stands only where keepalives are configured [S:SHOW-1 against GENIE].
+/// `show crypto isakmp sa detail`. The letter D stands only where keepalives are configured \[S:SHOW-1 against GENIE\].
 pub(super) fn sas_in_detail(behaviour: &Behaviour, state: &State<'_>, table: &IsakmpTable) -> String {
     let mut out = String::new();
     line!(out, "Codes: C - IKE configuration mode, D - Dead Peer Detection");
@@ -118,7 +118,7 @@ pub(super) fn capabilities(state: &State<'_>, sa: &IsakmpSa) -> String {
     format!("{dpd}{nat}")
 }
 
-/// `show crypto isakmp peers`: one entry per peer [S:SHOW-1, GENIE].
+/// `show crypto isakmp peers`: one entry per peer \[S:SHOW-1, GENIE\].
 pub(super) fn peers(table: &IsakmpTable) -> String {
     let mut out = String::new();
     let mut told: Vec<SocketAddrV4> = Vec::new();

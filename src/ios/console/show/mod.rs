@@ -256,7 +256,7 @@ fn suite_words(suite: EspSuite) -> String {
     [Some(cipher), integrity].into_iter().flatten().map(|word| word + " ").collect()
 }
 
-/// `23:25:03`, beyond a day `3d18h`, beyond a week `7w0d` [S:GENIE, NTC].
+/// `23:25:03`, beyond a day `3d18h`, beyond a week `7w0d` \[S:GENIE, NTC\].
 fn uptime(seconds: u64) -> String {
     const DAY: u64 = 86400;
     match seconds {

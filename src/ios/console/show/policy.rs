@@ -1,4 +1,4 @@
-//! `show crypto isakmp policy`, `default policy` and `key` [S:NOTES-KR, GENIE; the words of 3DES and MD5 S:SSW-LOG].
+//! `show crypto isakmp policy`, `default policy` and `key` \[S:NOTES-KR, GENIE; the words of 3DES and MD5 S:SSW-LOG\].
 
 use super::{State, line};
 use crate::crypto::{Cipher, Group, Hash};

@@ -1,4 +1,4 @@
-//! `show crypto session` [S:GENIE, NTC; the words UP-IDLE and UP-NO-IKE R].
+//! `show crypto session` \[S:GENIE, NTC; the words UP-IDLE and UP-NO-IKE R\].
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 

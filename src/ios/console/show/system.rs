@@ -1,5 +1,5 @@
-//! What is not about crypto: interfaces, routes \[S:LOG-XE1\], access lists \[S:LOG-XE1\], the configuration, the version
-//! (modelled).
+//! What is not about crypto: interfaces, routes \[S:LOG-XE1\], access lists \[S:LOG-XE1\], the configuration, the
+//! version (modelled).
 
 use std::net::Ipv4Addr;
 
