@@ -44,7 +44,7 @@ pub struct Settings {
     pub retries: u32,
     /// What becomes of transcripts.
     pub snapshots: Snapshots,
-    /// A cell that cannot run here fails.
+    /// A cell fails when its implementation is not installed. One that this machine could not run even then is skipped.
     pub strict: bool,
 }
 
@@ -119,17 +119,21 @@ impl Runner {
             self.available.entry(cell.implementation).or_insert_with(|| implementation.availability(host)).clone();
         let (version, program, data_path) = match available {
             Availability::Ready { version, path, data_path } => (version, path, data_path),
-            Availability::Missing { reason, remedy } => return Err(self.skipped(&cell, Skip { reason, remedy })),
+            Availability::Missing { reason, remedy } => return Err(self.lacking(&cell, Skip { reason, remedy })),
+            Availability::Unfit { reason, remedy } => {
+                return Err(Box::new(CellReport::skipped(&cell, Skip { reason, remedy })));
+            }
         };
         if let Err(unsupported) = implementation.supports(&cell.scenario.tunnel, data_path) {
-            return Err(self.skipped(&cell, Skip { reason: unsupported.to_string(), remedy: String::new() }));
+            return Err(self.lacking(&cell, Skip { reason: unsupported.to_string(), remedy: String::new() }));
         }
         let folder = self.settings.out.join("cells").join(cell.name.replace(':', "-"));
         let seed = cell_seed(self.settings.seed, &cell.name);
         Ok(Job { cell, implementation, program, version, data_path, folder, seed })
     }
 
-    fn skipped(&self, cell: &Cell, skip: Skip) -> Box<CellReport> {
+    /// A cell that lacks something it could have: a strict run fails it.
+    fn lacking(&self, cell: &Cell, skip: Skip) -> Box<CellReport> {
         let mut report = CellReport::skipped(cell, skip);
         if self.settings.strict {
             report.result = CellResult::Fail;

@@ -46,7 +46,7 @@ fn main() -> ExitCode {
             println!("charon {version} at {}, data path {data_path}", path.display());
             Some(Charon { program: path, data_path })
         }
-        Availability::Missing { reason, remedy } => {
+        Availability::Missing { reason, remedy } | Availability::Unfit { reason, remedy } => {
             println!("all ignored: {reason}; {remedy}");
             None
         }

@@ -118,7 +118,7 @@ fn row(name: ImplementationName, host: &Host) -> Row {
             data_path: Some(data_path.to_string()),
             ..blank
         },
-        Availability::Missing { reason, remedy } => {
+        Availability::Missing { reason, remedy } | Availability::Unfit { reason, remedy } => {
             Row { missing: Some(reason), remedy: Some(remedy).filter(|remedy| !remedy.is_empty()), ..blank }
         }
     }

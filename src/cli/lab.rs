@@ -97,7 +97,9 @@ fn stay(arguments: &Arguments, cell: &Cell) -> Result<i32, Box<dyn std::error::E
     let implementation = implementations::named(cell.implementation);
     let (version, program, data_path) = match implementation.availability(&Host::probe()) {
         Availability::Ready { version, path, data_path } => (version, path, data_path),
-        Availability::Missing { reason, remedy } => return Err(format!("{reason}; {remedy}").into()),
+        Availability::Missing { reason, remedy } | Availability::Unfit { reason, remedy } => {
+            return Err(format!("{reason}; {remedy}").into());
+        }
     };
     let folder = std::path::Path::new("/run/ike-interop-lab");
     std::fs::create_dir_all(folder)?;

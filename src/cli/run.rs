@@ -33,7 +33,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     fail_fast: bool,
 
-    /// Let cells that cannot run here fail.
+    /// Let cells fail whose implementation is not installed; those that this machine could not run even then are skipped.
     #[arg(long)]
     strict: bool,
 

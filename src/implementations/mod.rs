@@ -91,11 +91,19 @@ pub enum Availability {
         /// How its ESP travels here.
         data_path: DataPath,
     },
-    /// It cannot.
+    /// It could run here, and lacks something: it is not installed, for the most part.
     Missing {
         /// What is missing.
         reason: String,
         /// What to do about it.
+        remedy: String,
+    },
+    /// It cannot run here, whatever is installed: the kernel lacks something, or the distribution has no package of it. A
+    /// strict run skips its cells, where it fails those of an implementation that is [`Self::Missing`].
+    Unfit {
+        /// What the machine lacks.
+        reason: String,
+        /// What to do about it, which is another machine for the most part.
         remedy: String,
     },
 }
