@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use socket2::SockRef;
 use tokio::io::unix::AsyncFd;
@@ -63,6 +64,8 @@ pub struct FramePort {
     capacity: usize,
     mac: MacAddress,
     lost: AtomicU64,
+    /// When the last frame came in.
+    last: Mutex<Instant>,
 }
 
 impl FramePort {
@@ -89,7 +92,7 @@ impl FramePort {
             ))
         })?;
         let socket = watch(socket).map_err(|source| LabError::new(format!("watching {interface}"), source))?;
-        Ok(Self { socket, clock, capacity, mac, lost: AtomicU64::new(0) })
+        Ok(Self { socket, clock, capacity, mac, lost: AtomicU64::new(0), last: Mutex::default() })
     }
 
     /// The interface's hardware address.
@@ -154,7 +157,11 @@ impl FramePort {
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
         bytes.truncate(header.len);
-        let at = header.stamp.map_or_else(|| self.clock.now(), |stamp| self.clock.at_stamp(stamp));
+        // The socket gives frames in their order, which the conversion of their time stamps must not change.
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = header.stamp.map_or_else(|| self.clock.now(), |stamp| self.clock.at_stamp(stamp)).max(*last);
+        *last = at;
+        drop(last);
         let direction = if header.packet_type == libc::PACKET_OUTGOING { Direction::Out } else { Direction::In };
         Ok(Received { at, direction, bytes })
     }
