@@ -3,6 +3,7 @@
 //! Every type keeps what it was parsed from, reserved octets and unknown values included, so that emitting it gives the
 //! same bytes again; and every type can be built wrong on purpose, because a test peer must be able to send that.
 
+pub mod der;
 pub mod ethernet;
 pub mod icmp;
 pub mod ikev2;

@@ -1,219 +1,360 @@
 //! The negotiation as text a reviewer can read, the same for equal runs.
 //!
-//! No time, cookie, SPI, nonce, message id or retransmission appears; SPIs have names by the order in which they were
-//! first seen. Messages are grouped by exchange, in the order the exchanges began.
+//! No time, cookie, SPI, nonce, message id or mapped port appears; SPIs have names by the order in which they were first
+//! seen. Messages are grouped by exchange, in the order the exchanges began. Lines that begin with `=` say what follows from
+//! the messages: which transform was chosen of which, what was refused, whether the exchange came to its end. What happens
+//! an unforeseeable number of times (retransmissions, keepalives, DPD, packets of an SA) is told once.
+//!
+//! Memory is bounded however long the capture: past [`MAX_EXCHANGES`] the older half of what is held becomes text, which
+//! [`Transcript::take_finished`] hands out.
 
+mod config;
+mod exchange;
+mod flows;
+mod identity;
+mod names;
+mod nat;
 mod payload;
+mod sa;
 mod vendor;
 
-use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
+
+use exchange::{Exchange, Key};
+use flows::Flows;
+pub use names::Names;
+use nat::NatDiscovery;
 
 use super::decode::{Content, IkeMessage, Observed, Protection};
-use crate::wire::isakmp::{Cookie, ExchangeType, MessageId, Version};
+use crate::ike::naming::MessageName;
+use crate::wire::isakmp::{
+    Body, Cookie, ExchangeType, Flags, IdPayload, MessageId, NotifyPayload, NotifyType, Payload, Version,
+};
 
-/// Names for what changes from run to run, and for the ends.
-#[derive(Debug, Default)]
-pub struct Names {
-    ends: HashMap<IpAddr, String>,
-    spis: Vec<Vec<u8>>,
-}
+/// Exchanges that are held until their text is wanted.
+pub const MAX_EXCHANGES: usize = 2048;
 
-impl Names {
-    /// Names for the ends of the negotiation, by address; other addresses appear as they are.
-    pub fn new(ends: impl IntoIterator<Item = (IpAddr, String)>) -> Self {
-        Self { ends: ends.into_iter().collect(), spis: Vec::new() }
-    }
+/// Whatever is remembered by peer or cookie is forgotten past this.
+const MAX_REMEMBERED: usize = 16_384;
 
-    fn end(&self, address: SocketAddr) -> String {
-        self.ends.get(&address.ip()).cloned().unwrap_or_else(|| address.ip().to_string())
-    }
-
-    fn known_spi(&self, octets: &[u8]) -> bool {
-        self.spis.iter().any(|spi| spi == octets)
-    }
-
-    /// `SPI a`, `SPI b`, ... in the order they are first asked for.
-    fn spi(&mut self, octets: &[u8]) -> String {
-        let index = self.spis.iter().position(|spi| spi == octets).unwrap_or_else(|| {
-            self.spis.push(octets.to_vec());
-            self.spis.len() - 1
-        });
-        let letter = char::from(b'a' + (index % 26) as u8);
-        match index / 26 {
-            0 => format!("SPI {letter}"),
-            round => format!("SPI {letter}{round}"),
-        }
-    }
-}
+/// Damaged packets that are told one by one.
+const MAX_DAMAGED: usize = 256;
 
 /// A transcript that grows with each packet.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Transcript {
     names: Names,
-    exchanges: Vec<Exchange>,
-    by_key: HashMap<(Cookie, Option<(ExchangeType, MessageId)>), usize>,
-    phase_one: usize,
-    /// Ends, SPI and whether in UDP, in the order first seen. Packets are not counted: how many are lost while a tunnel comes
-    /// up differs from run to run.
-    flows: Vec<(String, String, bool)>,
-    /// The kinds of packets inside each flow.
-    inner: HashMap<(String, String, bool), Vec<String>>,
+    /// Whether packet numbers and counts appear.
+    packets: bool,
+    exchanges: VecDeque<Exchange>,
+    /// Exchanges that have become text.
+    flushed: usize,
+    by_key: HashMap<Key, usize>,
+    conversations: HashMap<Cookie, Conversation>,
+    /// How often each two ends began a phase 1.
+    phases: HashMap<[IpAddr; 2], usize>,
+    /// How often each pair of quick mode identities was negotiated.
+    pairs: HashMap<Vec<Vec<u8>>, usize>,
+    /// Exchanges that are told once however often they come, by their text, with the exchange that stands for them.
+    told: HashMap<Vec<String>, usize>,
+    flows: Flows,
     damaged: Vec<String>,
+    more_damaged: u64,
+    finished: String,
 }
 
-#[derive(Debug)]
-struct Exchange {
-    title: String,
-    messages: Vec<Vec<String>>,
+/// What is known of one phase 1 SA.
+#[derive(Clone, Copy, Debug)]
+struct Conversation {
+    number: usize,
+    initiator: IpAddr,
 }
 
 impl Transcript {
     /// An empty transcript that uses these names.
     pub fn new(names: Names) -> Self {
-        Self {
-            names,
-            exchanges: Vec::new(),
-            by_key: HashMap::new(),
-            phase_one: 0,
-            flows: Vec::new(),
-            inner: HashMap::new(),
-            damaged: Vec::new(),
-        }
+        Self { names, ..Self::default() }
+    }
+
+    /// The same with the numbers of packets, and with how often each was seen; two runs differ in these.
+    pub fn with_packets(mut self) -> Self {
+        self.packets = true;
+        self
     }
 
     /// Takes the next packet. `inner` is what an ESP packet held, in a few words, when its key is known.
     pub fn add(&mut self, observed: &Observed, inner: Option<String>) {
-        let (from, to) = (self.names.end(observed.source), self.names.end(observed.destination));
         match &observed.content {
-            Content::Ike(message) if message.named.retransmission => {}
-            Content::Ike(message) => self.add_ike(observed, message, &from, &to),
+            Content::Ike(message) => {
+                let key = key(message);
+                if !message.named.retransmission {
+                    self.add_ike(observed, message, key);
+                } else if let Some(exchange) = self.exchange_at(&key) {
+                    exchange.repeated(message.named.name);
+                }
+            }
             Content::IkeV2(message) => {
+                let (from, to) = self.ends(observed);
                 let title = format!("{} (IKEv2), message id {}", message.header.exchange, message.header.message_id.0);
                 let kinds: Vec<String> = message.payloads.iter().map(|payload| payload.kind.to_string()).collect();
                 let mut lines = vec![format!("{from} > {to}"), format!("  {}", kinds.join(", "))];
                 lines.extend(message.error.iter().map(|error| format!("  damaged: {error}")));
                 let key = (message.header.initiator_cookie, Some((message.header.exchange, message.header.message_id)));
-                self.exchange(key, title).messages.push(lines);
+                let name = MessageName { exchange: message.header.exchange, index: 0 };
+                self.exchange(key, message.header.exchange, || title).push(name, observed.number, lines);
             }
             Content::Esp { spi, in_udp, .. } => {
-                let name = self.names.spi(&spi.to_bytes());
-                let key = (format!("{from} > {to}"), name, *in_udp);
-                if !self.flows.contains(&key) {
-                    self.flows.push(key.clone());
-                }
-                if let Some(inner) = inner {
-                    let kinds = self.inner.entry(key).or_default();
-                    if !kinds.contains(&inner) {
-                        kinds.push(inner);
-                    }
-                }
+                let (from, to) = self.ends(observed);
+                self.flows.add(&from, &to, &spi.to_bytes(), *in_udp, inner, &mut self.names);
             }
-            Content::Malformed(error) => self.damaged.push(format!("{from} > {to}: {error}")),
+            Content::Malformed(error) => {
+                if self.damaged.len() >= MAX_DAMAGED {
+                    self.more_damaged += 1;
+                    return;
+                }
+                let (from, to) = self.ends(observed);
+                let number = if self.packets { format!(" (packet {})", observed.number) } else { String::new() };
+                self.damaged.push(format!("{from} > {to}: {error}{number}"));
+            }
             Content::Keepalive | Content::Other { .. } => {}
         }
     }
 
-    fn add_ike(&mut self, observed: &Observed, message: &IkeMessage, from: &str, to: &str) {
-        let header = &message.header;
-        let phase_one = header.message_id == MessageId(0)
-            && !matches!(header.exchange, ExchangeType::Informational | ExchangeType::Quick);
-        let key = (header.initiator_cookie, (!phase_one).then_some((header.exchange, header.message_id)));
-        let title = if phase_one && !self.by_key.contains_key(&key) {
-            self.phase_one += 1;
-            match self.phase_one {
-                1 => format!("phase 1: {}", header.exchange),
-                nth => format!("phase 1 again ({nth}): {}", header.exchange),
-            }
-        } else {
-            header.exchange.to_string()
-        };
-        let mut head = format!("{} {from} > {to}", message.named.name);
-        if observed.source.port() != 500 || observed.destination.port() != 500 {
-            let port =
-                |address: SocketAddr| if address.port() == 4500 { "4500".to_owned() } else { "mapped".to_owned() };
-            let (source, destination) = (port(observed.source), port(observed.destination));
-            match observed.source.port() == observed.destination.port() {
-                true => head.push_str(&format!(" (UDP {source})")),
-                false => head.push_str(&format!(" (UDP {source} to {destination})")),
-            }
-        }
-        if header.version != Version::V1 {
-            head.push_str(&format!(" version {}.{}", header.version.major(), header.version.minor()));
-        }
-        let mut lines = vec![head];
-        match &message.protection {
-            Protection::Clear => {}
-            Protection::Decrypted(_) => lines[0].push_str(" encrypted"),
-            Protection::Sealed(octets) => lines[0].push_str(&format!(" encrypted, {octets} octets")),
-        }
-        let sender = if self.sent_by_initiator(message) { header.initiator_cookie } else { header.responder_cookie };
-        let context = payload::Context { message, sender, nat_discovery: nat_discovery(observed, message) };
-        lines.extend(payload::lines(&context, &mut self.names).into_iter().map(|line| format!("  {line}")));
-        lines.extend(message.error.iter().map(|error| format!("  damaged: {error}")));
-        self.exchange(key, title).messages.push(lines);
+    /// The text that is final and has not been taken yet.
+    pub fn take_finished(&mut self) -> String {
+        std::mem::take(&mut self.finished)
     }
 
-    /// In phase 1 the odd messages are the initiator's; only those carry vendor IDs made of cookies.
-    fn sent_by_initiator(&self, message: &IkeMessage) -> bool {
-        message.named.name.index % 2 == 1
-    }
-
-    fn exchange(&mut self, key: (Cookie, Option<(ExchangeType, MessageId)>), title: String) -> &mut Exchange {
-        let next = self.exchanges.len();
-        let index = *self.by_key.entry(key).or_insert(next);
-        if index == next {
-            self.exchanges.push(Exchange { title, messages: Vec::new() });
-        }
-        &mut self.exchanges[index]
-    }
-
-    /// The transcript as text.
+    /// The transcript as text, without what was taken already.
     pub fn text(&self) -> String {
-        let mut out = String::new();
+        let mut out = self.finished.clone();
         for exchange in &self.exchanges {
-            out.push_str(&format!("== {}\n", exchange.title));
-            for message in &exchange.messages {
-                for line in message {
-                    out.push_str(&format!("{line}\n"));
-                }
-            }
-            out.push('\n');
+            exchange.write(&mut out, self.packets);
         }
-        if !self.flows.is_empty() {
-            out.push_str("== ESP\n");
-        }
-        for key in &self.flows {
-            let (ends, spi, in_udp) = key;
-            let udp = if *in_udp { " in UDP" } else { "" };
-            out.push_str(&format!("{ends} {spi}{udp}\n"));
-            for inner in self.inner.get(key).into_iter().flatten() {
-                out.push_str(&format!("  {inner}\n"));
-            }
-        }
+        self.flows.write(&mut out, &self.names, self.packets);
         if !self.damaged.is_empty() {
             out.push_str("\n== damaged\n");
         }
         for damaged in &self.damaged {
             out.push_str(&format!("{damaged}\n"));
         }
+        if self.more_damaged > 0 {
+            out.push_str(&format!("and {} more\n", self.more_damaged));
+        }
         out
+    }
+
+    fn ends(&self, observed: &Observed) -> (String, String) {
+        (self.names.end(observed.source.ip()), self.names.end(observed.destination.ip()))
+    }
+
+    fn add_ike(&mut self, observed: &Observed, message: &IkeMessage, key: Key) {
+        let header = &message.header;
+        let (from, to) = self.ends(observed);
+        let conversation = self.conversation(observed, message);
+        let nat = message.hash.map(|hash| NatDiscovery::new(hash, header, observed.source, observed.destination));
+        let context = payload::Context { message, by_initiator: conversation.initiator == observed.source.ip(), nat };
+        let mut lines = vec![head(observed, message, &from, &to)];
+        lines.extend(payload::lines(&context, &mut self.names).into_iter().map(|line| format!("  {line}")));
+        lines.extend(message.error.iter().map(|error| format!("  damaged: {error}")));
+        lines.extend(self.decisions(&key, message, &context, &from, &to));
+        if told_once(message) && !self.by_key.contains_key(&key) {
+            if let Some(exchange) = self.told.get(&lines).and_then(|index| self.exchanges.get_mut(index - self.flushed))
+            {
+                exchange.again += 1;
+                return;
+            }
+            self.told.insert(lines.clone(), self.flushed + self.exchanges.len());
+        }
+        let title = match self.by_key.contains_key(&key) {
+            true => String::new(),
+            false => self.title(&key, message, conversation.number),
+        };
+        let exchange = self.exchange(key, header.exchange, || title);
+        exchange.learn(&message.payloads);
+        exchange.push(message.named.name, observed.number, lines);
+    }
+
+    /// What the message decides, as far as that can be told from it and those before it.
+    fn decisions(
+        &mut self,
+        key: &Key,
+        message: &IkeMessage,
+        context: &payload::Context<'_>,
+        from: &str,
+        to: &str,
+    ) -> Vec<String> {
+        let mut decisions = Vec::new();
+        let answer = message.payloads.iter().find_map(|payload| match &payload.body {
+            Body::Sa(sa) => Some(sa),
+            _ => None,
+        });
+        let before = self.exchange_at(key).map(|exchange| (exchange.offered.clone(), exchange.identities.clone()));
+        let (offered, asked) = before.unwrap_or_default();
+        if let (Some(offered), Some(answer)) = (offered, answer) {
+            payload::learn_transforms(&offered, answer, &mut self.names);
+            decisions.extend(sa::choice(&offered, answer).into_iter().map(|choice| format!("{from} {choice}")));
+        }
+        let answered = identities(&message.payloads);
+        let quick = message.header.exchange == ExchangeType::Quick;
+        if quick && !asked.is_empty() && !answered.is_empty() && asked != answered {
+            decisions.push(format!("{from} answers with other identities"));
+        }
+        if let Some((sender, receiver)) = context.nat.as_ref().and_then(|nat| nat.found(&message.payloads)) {
+            let in_front = [(sender, from), (receiver, to)].into_iter().filter(|(found, _)| *found);
+            decisions.extend(in_front.map(|(_, end)| format!("by NAT-D, {end} is behind a NAT")));
+        }
+        let refused = notifies(&message.payloads).filter(|notify| payload::refuses(notify));
+        decisions.extend(refused.map(|notify| format!("{from} refuses: {}", notify.kind)));
+        decisions.into_iter().map(|decision| format!("  = {decision}")).collect()
+    }
+
+    /// The conversation of a message; the first message of one is the initiator's, and later ones of phase 1 alternate.
+    fn conversation(&mut self, observed: &Observed, message: &IkeMessage) -> Conversation {
+        let cookie = message.header.initiator_cookie;
+        if let Some(conversation) = self.conversations.get(&cookie) {
+            return *conversation;
+        }
+        let in_phase_one = matches!(message.header.exchange, ExchangeType::Main | ExchangeType::Aggressive);
+        let by_initiator = !in_phase_one || message.named.name.index % 2 == 1;
+        let (source, destination) = (observed.source.ip(), observed.destination.ip());
+        let initiator = if by_initiator { source } else { destination };
+        if self.conversations.len() >= MAX_REMEMBERED {
+            self.conversations.clear();
+            self.phases.clear();
+        }
+        let number = match in_phase_one {
+            true => {
+                let number = self.phases.entry([source.min(destination), source.max(destination)]).or_default();
+                *number += 1;
+                *number
+            }
+            false => 0,
+        };
+        let conversation = Conversation { number, initiator };
+        self.conversations.insert(cookie, conversation);
+        conversation
+    }
+
+    fn title(&mut self, key: &Key, message: &IkeMessage, phase: usize) -> String {
+        let exchange = message.header.exchange;
+        let under = if phase > 1 { format!(" under phase 1 ({phase})") } else { String::new() };
+        let pair = identities(&message.payloads);
+        if key.1.is_none() {
+            return match phase {
+                0 | 1 => format!("phase 1: {exchange}"),
+                nth => format!("phase 1 again ({nth}): {exchange}"),
+            };
+        }
+        if exchange != ExchangeType::Quick || !matches!(message.protection, Protection::Decrypted(_)) {
+            return format!("{exchange}{under}");
+        }
+        // Either side may renew what the other began.
+        let mut pair: Vec<Vec<u8>> = pair.iter().map(IdPayload::to_bytes).collect();
+        pair.sort();
+        if self.pairs.len() >= MAX_REMEMBERED {
+            self.pairs.clear();
+        }
+        let times = self.pairs.entry(pair).or_default();
+        *times += 1;
+        match times {
+            1 => format!("{exchange}{under}"),
+            nth => format!("{exchange} again ({nth}){under}"),
+        }
+    }
+
+    fn exchange_at(&mut self, key: &Key) -> Option<&mut Exchange> {
+        let index = *self.by_key.get(key)?;
+        self.exchanges.get_mut(index.checked_sub(self.flushed)?)
+    }
+
+    fn exchange(&mut self, key: Key, kind: ExchangeType, title: impl FnOnce() -> String) -> &mut Exchange {
+        if !self.by_key.contains_key(&key) {
+            self.make_room();
+            self.by_key.insert(key, self.flushed + self.exchanges.len());
+            self.exchanges.push_back(Exchange::new(key, kind, title()));
+        }
+        let index = self.by_key[&key] - self.flushed;
+        &mut self.exchanges[index]
+    }
+
+    /// Makes text of the older half when there is no room for another.
+    fn make_room(&mut self) {
+        if self.exchanges.len() < MAX_EXCHANGES {
+            return;
+        }
+        for exchange in self.exchanges.drain(..MAX_EXCHANGES / 2) {
+            self.by_key.remove(&exchange.key);
+            exchange.write(&mut self.finished, self.packets);
+        }
+        self.flushed += MAX_EXCHANGES / 2;
+        self.told.retain(|_, index| *index >= self.flushed);
     }
 }
 
-/// HASH(CKY-I | CKY-R | IP | port) of both ends as seen on the wire (RFC 3947 3.2).
-fn nat_discovery(observed: &Observed, message: &IkeMessage) -> Vec<(Vec<u8>, String)> {
-    let Some(hash) = message.hash else { return Vec::new() };
-    let ends = [(observed.destination, "the receiver"), (observed.source, "the sender")];
-    let expected = ends.into_iter().filter_map(|(end, whose)| {
-        let IpAddr::V4(address) = end.ip() else { return None };
-        let parts = [
-            &message.header.initiator_cookie.0[..],
-            &message.header.responder_cookie.0,
-            &address.octets(),
-            &end.port().to_be_bytes(),
-        ];
-        Some((hash.digest(&parts).to_vec(), whose.to_owned()))
+fn key(message: &IkeMessage) -> Key {
+    let header = &message.header;
+    let phase_one = header.message_id == MessageId(0)
+        && !matches!(header.exchange, ExchangeType::Informational | ExchangeType::Quick);
+    (header.initiator_cookie, (!phase_one).then_some((header.exchange, header.message_id)))
+}
+
+/// The line above the payloads: the message's name, its way, and what is unusual in its header.
+fn head(observed: &Observed, message: &IkeMessage, from: &str, to: &str) -> String {
+    let header = &message.header;
+    let mut head = format!("{} {from} > {to}", message.named.name);
+    let (source, destination) = (observed.source.port(), observed.destination.port());
+    if (source, destination) != (500, 500) {
+        let port = |port: u16| if port == 500 || port == 4500 { port.to_string() } else { "mapped".to_owned() };
+        match source == destination {
+            true => head.push_str(&format!(" (UDP {})", port(source))),
+            false => head.push_str(&format!(" (UDP {} to {})", port(source), port(destination))),
+        }
+    }
+    if header.version != Version::V1 {
+        head.push_str(&format!(" version {}.{}", header.version.major(), header.version.minor()));
+    }
+    match &message.protection {
+        Protection::Clear => {}
+        Protection::Decrypted(_) => head.push_str(" encrypted"),
+        Protection::Sealed(octets) => head.push_str(&format!(" encrypted, {octets} octets")),
+    }
+    let flag = |flag: Flags| header.flags.0 & flag.0 != 0;
+    if flag(Flags::COMMIT) {
+        head.push_str(", commit flag");
+    }
+    if flag(Flags::AUTHENTICATION_ONLY) {
+        head.push_str(", authentication only flag");
+    }
+    head
+}
+
+/// IDci and IDcr of a message of quick mode.
+fn identities(payloads: &[Payload]) -> Vec<IdPayload> {
+    let ids = payloads.iter().filter_map(|payload| match &payload.body {
+        Body::Id(id) => Some(id.clone()),
+        _ => None,
     });
-    expected.collect()
+    ids.collect()
+}
+
+fn notifies(payloads: &[Payload]) -> impl Iterator<Item = &NotifyPayload> {
+    payloads.iter().filter_map(|payload| match &payload.body {
+        Body::Notify(notify) => Some(notify),
+        _ => None,
+    })
+}
+
+/// Whether a message comes so often that it is told once: DPD, and what cannot be told from it.
+fn told_once(message: &IkeMessage) -> bool {
+    if message.header.exchange != ExchangeType::Informational || message.named.name.index != 1 {
+        return false;
+    }
+    if matches!(message.protection, Protection::Sealed(_)) {
+        return true;
+    }
+    let mut kinds = notifies(&message.payloads).map(|notify| notify.kind);
+    kinds.next().is_some_and(|kind| matches!(kind, NotifyType::RUThere | NotifyType::RUThereAck))
+        && kinds.next().is_none()
 }

@@ -1,24 +1,30 @@
-//! Payloads as lines, without anything that changes from run to run.
+//! The payloads of IKEv1 messages as lines, without anything that changes from run to run.
 
-use std::net::Ipv4Addr;
-
-use super::Names;
-use super::vendor;
+use super::identity::{identity, identity_data};
+use super::nat::NatDiscovery;
+use super::{Names, config, sa, vendor};
 use crate::evidence::decode::IkeMessage;
-use crate::wire::ipv4::Ipv4Prefix;
+use crate::wire::der;
 use crate::wire::isakmp::{
-    AhTransform, Attribute, AttributeValue, AuthenticationMethod, Body, Cookie, EncapsulationMode, EspAuthentication,
-    EspTransform, ExchangeType, IdPayload, IdType, IpsecAttribute, LifeType, NotifyPayload, NotifyType,
-    OakleyAttribute, OakleyCipher, OakleyHash, Payload, Proposal, ProtocolId, SaPayload, Transform, XauthAttribute,
+    Body, CertificateEncoding, CertificatePayload, Cookie, ExchangeType, NotifyPayload, NotifyType, Payload,
+    PayloadType, ProtocolId,
 };
 
 /// What the lines of a message need to know about it.
 pub(super) struct Context<'a> {
     pub(super) message: &'a IkeMessage,
+    /// Whether the initiator of phase 1 sent it.
+    pub(super) by_initiator: bool,
+    /// The NAT-D hashes that would say that there is no NAT; `None` while the hash is not known.
+    pub(super) nat: Option<NatDiscovery>,
+}
+
+impl Context<'_> {
     /// Cookie of the side that sent the message.
-    pub(super) sender: Cookie,
-    /// NAT-D hash of each address and port that could be meant, with the text to print for it.
-    pub(super) nat_discovery: Vec<(Vec<u8>, String)>,
+    fn sender(&self) -> Cookie {
+        let header = &self.message.header;
+        if self.by_initiator { header.initiator_cookie } else { header.responder_cookie }
+    }
 }
 
 /// The payloads of a message as lines; two blanks of indentation a level.
@@ -30,15 +36,21 @@ pub(super) fn lines(context: &Context<'_>, names: &mut Names) -> Vec<String> {
             lines.push(format!("reserved octet {:#04x} in {}", payload.reserved, payload.body.payload_type()));
         }
         match &payload.body {
-            Body::Sa(sa) => sa_lines(sa, names, &mut lines),
+            Body::Sa(sa) => sa::lines(sa, names, &mut lines),
+            Body::Attributes(attributes) => config::lines(attributes, &mut lines),
             Body::Id(id) => {
                 ids += 1;
-                lines.push(format!("{} {}", id_name(context.message, ids), identity(id)));
+                lines.push(format!("{} {}", id_name(context, ids), identity(id)));
             }
             _ => lines.push(line(payload, context, names)),
         }
     }
     lines
+}
+
+/// Whether a notification says that something is refused (RFC 2408 3.14.1: errors are below 16384).
+pub(super) fn refuses(notify: &NotifyPayload) -> bool {
+    u16::from(notify.kind) < 16384
 }
 
 fn line(payload: &Payload, context: &Context<'_>, names: &mut Names) -> String {
@@ -47,176 +59,72 @@ fn line(payload: &Payload, context: &Context<'_>, names: &mut Names) -> String {
         Body::Nonce(value) => format!("NONCE {} octets", value.len()),
         Body::Hash(value) => format!("HASH {} octets", value.len()),
         Body::Signature(value) => format!("SIG {} octets", value.len()),
-        Body::VendorId(octets) => format!("VID {}", vendor::name(octets, context.sender)),
-        Body::NatDiscovery { kind, hash } => {
-            match context.nat_discovery.iter().find(|(expected, _)| expected == hash) {
-                Some((_, whose)) => format!("{kind} of {whose}"),
-                None => format!("{kind} of another address"),
-            }
-        }
+        Body::VendorId(octets) => format!("VID {}", vendor::name(octets, context.sender())),
+        Body::NatDiscovery { kind, hash } => match &context.nat {
+            Some(nat) => format!("{kind} of {}", nat.whose(hash)),
+            None => format!("{kind} {} octets", hash.len()),
+        },
         Body::Notify(notify) => notify_line(notify, context, names),
         Body::Delete(delete) => {
             let spis: Vec<String> = delete.spis.iter().map(|spi| spi_name(spi, context, names)).collect();
             format!("D {} {}", delete.protocol, spis.join(", "))
         }
-        Body::Attributes(attributes) => {
-            let list: Vec<String> = attributes
-                .attributes
-                .iter()
-                .map(|attribute| format!("{} {}", XauthAttribute::from(attribute.kind), value(attribute)))
-                .collect();
-            format!("ATTR {}: {}", attributes.kind, list.join(", "))
-        }
         Body::Certificate(certificate) => {
-            format!("CERT encoding {}, {} octets", certificate.encoding, certificate.data.len())
+            format!("CERT {}, {} octets", CertificateEncoding::from(certificate.encoding), certificate.data.len())
         }
-        Body::CertificateRequest(request) => {
-            format!("CERTREQ encoding {}, {} octets", request.encoding, request.data.len())
+        Body::CertificateRequest(request) => certificate_request(request),
+        Body::Opaque {
+            kind: kind @ (PayloadType::NatOriginalAddress | PayloadType::NatOriginalAddressDraft),
+            body,
+        } => {
+            // The type and three reserved octets stand before the address (RFC 3947 5.2).
+            match body.split_first_chunk::<4>() {
+                Some(([id, ..], data)) => format!("{kind} {} {}", *id, identity_data((*id).into(), data)),
+                None => format!("{kind} {}", hex::encode(body)),
+            }
         }
         Body::Opaque { kind, body } => format!("payload {kind} {} octets", body.len()),
-        Body::Sa(_) | Body::Id(_) => payload.body.payload_type().to_string(),
+        Body::Sa(_) | Body::Id(_) | Body::Attributes(_) => payload.body.payload_type().to_string(),
+    }
+}
+
+fn certificate_request(request: &CertificatePayload) -> String {
+    let encoding = CertificateEncoding::from(request.encoding);
+    match der::distinguished_name(&request.data) {
+        _ if request.data.is_empty() => format!("CERTREQ {encoding}, any authority"),
+        Some(name) => format!("CERTREQ {encoding}, {name}"),
+        None => format!("CERTREQ {encoding}, {} octets", request.data.len()),
     }
 }
 
 /// IDii, IDir, IDci or IDcr, by the exchange and the place in it.
-fn id_name(message: &IkeMessage, nth: usize) -> &'static str {
-    match (message.header.exchange, nth, message.named.name.index % 2) {
+fn id_name(context: &Context<'_>, nth: usize) -> &'static str {
+    match (context.message.header.exchange, nth, context.by_initiator) {
         (ExchangeType::Quick, 1, _) => "IDci",
         (ExchangeType::Quick, _, _) => "IDcr",
-        (_, _, 1) => "IDii",
-        _ => "IDir",
-    }
-}
-
-/// An identity as an operator writes it, with protocol and port when they are given.
-fn identity(id: &IdPayload) -> String {
-    let address = |octets: &[u8]| octets.first_chunk::<4>().map(|octets| Ipv4Addr::from(*octets));
-    let text = match (id.kind, id.data.len()) {
-        (IdType::Ipv4Address, 4) => address(&id.data).map(|address| address.to_string()),
-        (IdType::Ipv4Subnet, 8) => address(&id.data).zip(address(&id.data[4..])).map(|(network, mask)| {
-            match Ipv4Prefix::from_mask(network, mask) {
-                Some(prefix) if prefix.network() == network => prefix.to_string(),
-                _ => format!("{network} mask {mask}"),
-            }
-        }),
-        (IdType::Ipv4Range, 8) => {
-            address(&id.data).zip(address(&id.data[4..])).map(|(first, last)| format!("{first}-{last}"))
-        }
-        (IdType::Fqdn | IdType::UserFqdn | IdType::KeyId, _) => {
-            std::str::from_utf8(&id.data).ok().map(|text| format!("\"{}\"", text.escape_default()))
-        }
-        _ => None,
-    };
-    let text = text.unwrap_or_else(|| hex::encode(&id.data));
-    match (id.protocol, id.port) {
-        (0, 0) => format!("{} {text}", id.kind),
-        (protocol, port) => format!("{} {text}, protocol {protocol}, port {port}", id.kind),
-    }
-}
-
-fn sa_lines(sa: &SaPayload, names: &mut Names, lines: &mut Vec<String>) {
-    lines.push("SA".to_owned());
-    if sa.doi != 1 || sa.situation != 1 {
-        lines.push(format!("  DOI {}, situation {}", sa.doi, sa.situation));
-    }
-    for proposal in &sa.proposals {
-        let spi = if proposal.spi.is_empty() { String::new() } else { format!(", {}", names.spi(&proposal.spi)) };
-        lines.push(format!("  proposal {} {}{spi}", proposal.number, proposal.protocol));
-        for transform in &proposal.transforms {
-            lines.push(format!("    transform {} {}", transform.number, transform_text(proposal, transform)));
-        }
-    }
-}
-
-fn transform_text(proposal: &Proposal, transform: &Transform) -> String {
-    let id = match proposal.protocol {
-        ProtocolId::Isakmp if transform.id == 1 => "KEY_IKE".to_owned(),
-        ProtocolId::Esp => EspTransform::from(transform.id).to_string(),
-        ProtocolId::Ah => AhTransform::from(transform.id).to_string(),
-        _ => transform.id.to_string(),
-    };
-    let isakmp = proposal.protocol == ProtocolId::Isakmp;
-    let attributes: Vec<String> = transform
-        .attributes
-        .iter()
-        .filter_map(|attribute| if isakmp { oakley(attribute) } else { ipsec(attribute) })
-        .collect();
-    let life = lifetimes(transform, isakmp);
-    format!("{id}: {}", attributes.into_iter().chain(life).collect::<Vec<_>>().join(", "))
-}
-
-/// Each lifetime with its unit: a duration belongs to the life type before it.
-fn lifetimes(transform: &Transform, isakmp: bool) -> Vec<String> {
-    let (kind, duration) = if isakmp {
-        (u16::from(OakleyAttribute::LifeType), u16::from(OakleyAttribute::LifeDuration))
-    } else {
-        (u16::from(IpsecAttribute::LifeType), u16::from(IpsecAttribute::LifeDuration))
-    };
-    let mut unit = LifeType::Seconds;
-    let mut texts = Vec::new();
-    for attribute in &transform.attributes {
-        if attribute.kind == kind {
-            unit = LifeType::from(short(attribute));
-        } else if attribute.kind == duration {
-            texts.push(format!("{} {unit}", value(attribute)));
-        }
-    }
-    texts
-}
-
-fn oakley(attribute: &Attribute) -> Option<String> {
-    Some(match OakleyAttribute::from(attribute.kind) {
-        OakleyAttribute::Encryption => OakleyCipher::from(short(attribute)).to_string(),
-        OakleyAttribute::Hash => OakleyHash::from(short(attribute)).to_string(),
-        OakleyAttribute::Authentication => AuthenticationMethod::from(short(attribute)).to_string(),
-        OakleyAttribute::LifeType | OakleyAttribute::LifeDuration => return None,
-        kind => format!("{kind} {}", value(attribute)),
-    })
-}
-
-fn ipsec(attribute: &Attribute) -> Option<String> {
-    Some(match IpsecAttribute::from(attribute.kind) {
-        IpsecAttribute::Encapsulation => EncapsulationMode::from(short(attribute)).to_string(),
-        IpsecAttribute::Authentication => EspAuthentication::from(short(attribute)).to_string(),
-        IpsecAttribute::LifeType | IpsecAttribute::LifeDuration => return None,
-        kind => format!("{kind} {}", value(attribute)),
-    })
-}
-
-fn short(attribute: &Attribute) -> u16 {
-    attribute.number().and_then(|number| u16::try_from(number).ok()).unwrap_or(0)
-}
-
-fn value(attribute: &Attribute) -> String {
-    match (&attribute.value, attribute.number()) {
-        (_, Some(number)) => number.to_string(),
-        (AttributeValue::Variable(octets), None) => hex::encode(octets),
-        (AttributeValue::Basic(number), None) => number.to_string(),
+        (_, _, true) => "IDii",
+        (_, _, false) => "IDir",
     }
 }
 
 fn notify_line(notify: &NotifyPayload, context: &Context<'_>, names: &mut Names) -> String {
     let mut text = format!("N {} about {}", notify.kind, notify.protocol);
+    if notify.doi != 1 {
+        text.push_str(&format!(" (DOI {})", notify.doi));
+    }
     if !notify.spi.is_empty() {
         text.push_str(&format!(", {}", spi_name(&notify.spi, context, names)));
     }
     let data = match notify.kind {
         _ if notify.data.is_empty() => return text,
-        NotifyType::ResponderLifetime => responder_lifetime(&notify.data),
+        NotifyType::ResponderLifetime => sa::responder_lifetime(&notify.data),
         NotifyType::RUThere | NotifyType::RUThereAck => "a sequence number".to_owned(),
+        NotifyType::ReplayStatus if notify.data == [0, 0, 0, 0] => "replay detection off".to_owned(),
+        NotifyType::ReplayStatus if notify.data == [0, 0, 0, 1] => "replay detection on".to_owned(),
         _ if names.known_spi(&notify.data) => names.spi(&notify.data),
         _ => format!("{} octets", notify.data.len()),
     };
     format!("{text}: {data}")
-}
-
-fn responder_lifetime(data: &[u8]) -> String {
-    let attributes = Attribute::parse_all(&mut crate::wire::Reader::new(data)).unwrap_or_default();
-    let pairs = attributes.chunks(2).map(|pair| match pair {
-        [unit, duration] => format!("{} {}", value(duration), LifeType::from(short(unit))),
-        _ => "half a lifetime".to_owned(),
-    });
-    pairs.collect::<Vec<_>>().join(", ")
 }
 
 fn spi_name(spi: &[u8], context: &Context<'_>, names: &mut Names) -> String {
@@ -224,5 +132,32 @@ fn spi_name(spi: &[u8], context: &Context<'_>, names: &mut Names) -> String {
     if spi == [header.initiator_cookie.0, header.responder_cookie.0].concat() {
         return "CKY-I and CKY-R".to_owned();
     }
+    if spi.iter().all(|octet| *octet == 0) {
+        return format!("an SPI of {} zero octets", spi.len());
+    }
+    if spi.len() == 16 {
+        return "the cookies of another SA".to_owned();
+    }
     names.spi(spi)
+}
+
+/// Remembers what an answer of quick mode chose for the SAs of both its SPIs.
+pub(super) fn learn_transforms(
+    offered: &crate::wire::isakmp::SaPayload,
+    answer: &crate::wire::isakmp::SaPayload,
+    names: &mut Names,
+) {
+    for chosen in &answer.proposals {
+        let Some(transform) = chosen.transforms.first() else { continue };
+        if chosen.protocol == ProtocolId::Isakmp {
+            continue;
+        }
+        let text = sa::algorithms(chosen, transform);
+        names.set_transform(&chosen.spi, &text);
+        let own = offered.proposals.iter().filter(|proposal| proposal.protocol == chosen.protocol);
+        let own = own.clone().find(|proposal| proposal.number == chosen.number).or_else(|| own.clone().next());
+        if let Some(own) = own {
+            names.set_transform(&own.spi, &text);
+        }
+    }
 }

@@ -11,9 +11,9 @@ pub use attribute::{Attribute, AttributeValue};
 pub use header::{Cookie, Flags, Header, MessageId, Version};
 pub use message::{Chain, Contents, Message, decode_payloads, emit_payloads};
 pub use numbers::{
-    AhTransform, AuthenticationMethod, ConfigType, EncapsulationMode, EspAuthentication, EspTransform, ExchangeType,
-    IdType, IpsecAttribute, LifeType, NotifyType, OakleyAttribute, OakleyCipher, OakleyHash, PayloadType, ProtocolId,
-    XauthAttribute,
+    AhTransform, AuthenticationMethod, CertificateEncoding, ConfigType, EncapsulationMode, EspAuthentication,
+    EspTransform, ExchangeType, IdType, IpcompTransform, IpsecAttribute, LifeType, NotifyType, OakleyAttribute,
+    OakleyCipher, OakleyHash, PayloadType, ProtocolId, XauthAttribute,
 };
 pub use payload::{AttributesPayload, Body, CertificatePayload, DeletePayload, IdPayload, NotifyPayload, Payload};
 pub use sa::{Proposal, SaPayload, Transform};

@@ -425,6 +425,46 @@ wire_enum! {
 }
 
 wire_enum! {
+    /// IPComp transform ids of phase 2 (RFC 2407 4.4.5).
+    IpcompTransform, u8, "u8", {
+        /// A private algorithm.
+        Oui = 1 => "IPCOMP_OUI",
+        /// DEFLATE.
+        Deflate = 2 => "IPCOMP_DEFLATE",
+        /// LZS.
+        Lzs = 3 => "IPCOMP_LZS",
+    }
+}
+
+wire_enum! {
+    /// Encodings of certificates and certificate requests (RFC 2408 3.9).
+    CertificateEncoding, u8, "u8", {
+        /// PKCS #7 wrapped X.509 certificate.
+        Pkcs7 = 1 => "PKCS #7",
+        /// PGP certificate.
+        Pgp = 2 => "PGP",
+        /// DNS signed key.
+        DnsSignedKey = 3 => "DNS signed key",
+        /// X.509 certificate, signature.
+        X509Signature = 4 => "X.509 signature",
+        /// X.509 certificate, key exchange.
+        X509KeyExchange = 5 => "X.509 key exchange",
+        /// Kerberos tokens.
+        Kerberos = 6 => "Kerberos",
+        /// Certificate revocation list.
+        Crl = 7 => "CRL",
+        /// Authority revocation list.
+        Arl = 8 => "ARL",
+        /// SPKI certificate.
+        Spki = 9 => "SPKI",
+        /// X.509 certificate, attribute.
+        X509Attribute = 10 => "X.509 attribute",
+        /// Hash and URL of an X.509 certificate (RFC 7296 3.6).
+        HashAndUrl = 12 => "hash and URL",
+    }
+}
+
+wire_enum! {
     /// Values of the phase 2 attribute *authentication algorithm* (RFC 2407 4.5, RFC 4868).
     EspAuthentication, u16, "u16", {
         /// HMAC-MD5.
@@ -475,8 +515,22 @@ wire_enum! {
         Ip4Dhcp = 6 => "IP4_DHCP",
         /// APPLICATION_VERSION.
         ApplicationVersion = 7 => "APPLICATION_VERSION",
+        /// INTERNAL_IP6_ADDRESS.
+        Ip6Address = 8 => "IP6_ADDRESS",
+        /// INTERNAL_IP6_NETMASK.
+        Ip6Netmask = 9 => "IP6_NETMASK",
+        /// INTERNAL_IP6_DNS.
+        Ip6Dns = 10 => "IP6_DNS",
+        /// INTERNAL_IP6_NBNS.
+        Ip6Nbns = 11 => "IP6_NBNS",
+        /// INTERNAL_IP6_DHCP.
+        Ip6Dhcp = 12 => "IP6_DHCP",
         /// INTERNAL_IP4_SUBNET.
         Ip4Subnet = 13 => "IP4_SUBNET",
+        /// SUPPORTED_ATTRIBUTES.
+        SupportedAttributes = 14 => "SUPPORTED_ATTRIBUTES",
+        /// INTERNAL_IP6_SUBNET.
+        Ip6Subnet = 15 => "IP6_SUBNET",
         /// XAUTH_TYPE.
         XauthType = 16520 => "XAUTH_TYPE",
         /// XAUTH_USER_NAME.

@@ -1,0 +1,113 @@
+//! The messages of one exchange.
+
+use crate::ike::naming::MessageName;
+use crate::wire::isakmp::{Body, Cookie, ExchangeType, IdPayload, MessageId, Payload, SaPayload};
+
+/// An exchange by its initiator cookie and, outside of phase 1, its type and message id.
+pub(super) type Key = (Cookie, Option<(ExchangeType, MessageId)>);
+
+/// Messages of one exchange that are shown; no exchange of a sane peer has more.
+const MAX_MESSAGES: usize = 64;
+
+/// An exchange and its messages.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    pub(super) key: Key,
+    kind: ExchangeType,
+    title: String,
+    messages: Vec<Shown>,
+    left_out: u64,
+    /// How often the same exchange came again.
+    pub(super) again: u64,
+    /// What the initiator offered.
+    pub(super) offered: Option<SaPayload>,
+    /// IDci and IDcr as the initiator of quick mode sent them.
+    pub(super) identities: Vec<IdPayload>,
+}
+
+#[derive(Debug)]
+struct Shown {
+    name: MessageName,
+    number: u64,
+    repeated: u64,
+    lines: Vec<String>,
+}
+
+impl Exchange {
+    pub(super) fn new(key: Key, kind: ExchangeType, title: String) -> Self {
+        Self { key, kind, title, messages: Vec::new(), left_out: 0, again: 0, offered: None, identities: Vec::new() }
+    }
+
+    /// Takes from the first message that has them what answers are compared with.
+    pub(super) fn learn(&mut self, payloads: &[Payload]) {
+        if self.offered.is_some() {
+            return;
+        }
+        for payload in payloads {
+            match &payload.body {
+                Body::Sa(sa) => self.offered = Some(sa.clone()),
+                Body::Id(id) if self.kind == ExchangeType::Quick => self.identities.push(id.clone()),
+                _ => {}
+            }
+        }
+    }
+
+    /// Appends a message, which was packet `number`.
+    pub(super) fn push(&mut self, name: MessageName, number: u64, lines: Vec<String>) {
+        if self.messages.len() >= MAX_MESSAGES {
+            self.left_out += 1;
+            return;
+        }
+        self.messages.push(Shown { name, number, repeated: 0, lines });
+    }
+
+    /// Counts a retransmission.
+    pub(super) fn repeated(&mut self, name: MessageName) {
+        if let Some(message) = self.messages.iter_mut().find(|message| message.name == name) {
+            message.repeated += 1;
+        }
+    }
+
+    /// Appends the exchange as text; with `packets`, packet numbers and counts as well.
+    pub(super) fn write(&self, out: &mut String, packets: bool) {
+        out.push_str(&format!("== {}\n", self.title));
+        for message in &self.messages {
+            for (index, line) in message.lines.iter().enumerate() {
+                out.push_str(line);
+                if packets && index == 0 {
+                    let repeated = match message.repeated {
+                        0 => String::new(),
+                        times => format!(", repeated {times} times"),
+                    };
+                    out.push_str(&format!(" [packet {}{repeated}]", message.number));
+                }
+                out.push('\n');
+            }
+        }
+        if self.left_out > 0 {
+            out.push_str(&format!("and {} more messages\n", self.left_out));
+        }
+        if let Some(end) = self.end() {
+            out.push_str(&format!("= {end}\n"));
+        }
+        if packets && self.again > 0 {
+            out.push_str(&format!("and {} times again\n", self.again));
+        }
+        out.push('\n');
+    }
+
+    /// Whether the exchange came to its end, for those that have one.
+    fn end(&self) -> Option<String> {
+        let needed = match self.kind {
+            ExchangeType::Main => 6,
+            ExchangeType::Aggressive | ExchangeType::Quick => 3,
+            ExchangeType::Transaction => 2,
+            _ => return None,
+        };
+        let last = self.messages.last()?.name;
+        if last.index >= needed {
+            return Some("complete".to_owned());
+        }
+        Some(format!("unfinished, nothing after {last}"))
+    }
+}
