@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::evidence::artifacts::{self, Configs};
 use crate::evidence::frames::transcript_of;
 use crate::evidence::snapshot::{self, Comparison};
-use crate::implementations::{self, Availability, Host, Options, Retransmission};
+use crate::implementations::{Availability, Host, Options, Registry, Retransmission};
 use crate::lab::schedule::{self, Ended, Job, Progress, cell_seed};
 use crate::report::{CellReport, CellResult, Skip};
 use crate::scenario::{Cell, ImplementationName};
@@ -51,6 +51,7 @@ pub struct Settings {
 /// A machine that runs cells.
 pub struct Runner {
     host: Host,
+    registry: Registry,
     settings: Settings,
     available: HashMap<ImplementationName, Availability>,
     /// Transcripts of cells that passed, to be accepted in the end.
@@ -58,9 +59,9 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// Looks at this machine. To be called inside the sandbox.
-    pub fn new(settings: Settings) -> Self {
-        Self { host: Host::probe(), settings, available: HashMap::new(), transcripts: Mutex::default() }
+    /// Looks at this machine. To be called inside the sandbox. The cells it is given later must be of `registry`.
+    pub fn new(settings: Settings, registry: Registry) -> Self {
+        Self { host: Host::probe(), registry, settings, available: HashMap::new(), transcripts: Mutex::default() }
     }
 
     /// Runs `cells` and gives a report of each in their order; `tell` hears of each as it begins and ends.
@@ -113,10 +114,16 @@ impl Runner {
 
     /// What a cell is run with, or why it cannot run here.
     fn prepare(&mut self, cell: Cell) -> Result<Job, Box<CellReport>> {
-        let implementation = implementations::named(cell.implementation);
+        let Some(implementation) = self.registry.driver(&cell.implementation) else {
+            let reason = format!("there is no implementation {}", cell.implementation);
+            return Err(Box::new(CellReport::broken(&cell, reason, Duration::ZERO)));
+        };
         let host = &self.host;
-        let available =
-            self.available.entry(cell.implementation).or_insert_with(|| implementation.availability(host)).clone();
+        let available = self
+            .available
+            .entry(cell.implementation.clone())
+            .or_insert_with(|| implementation.availability(host))
+            .clone();
         let (version, program, data_path) = match available {
             Availability::Ready { version, path, data_path } => (version, path, data_path),
             Availability::Missing { reason, remedy } => return Err(self.lacking(&cell, Skip { reason, remedy })),

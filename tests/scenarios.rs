@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use ike_interop::cli;
+use ike_interop::implementations::Registry;
 use ike_interop::lab::sandbox;
 use ike_interop::report::{CellReport, CellResult, Terminal};
 use ike_interop::run::{Runner, Settings, Snapshots};
@@ -23,7 +24,7 @@ fn main() -> ExitCode {
         return cli::UNFIT_MACHINE.into();
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let scenarios = match scenario::load_tree(&[root.join("scenarios")]) {
+    let scenarios = match scenario::load_tree(&[root.join("scenarios")], Registry::built_in().names()) {
         Ok(scenarios) => scenarios,
         Err(errors) => {
             errors.iter().for_each(|error| eprintln!("{error}"));
@@ -48,7 +49,7 @@ fn run(cells: Vec<Cell>) -> Result<(), Failed> {
         snapshots: Snapshots::Check,
         strict: std::env::var_os("IKE_INTEROP_STRICT").is_some(),
     };
-    let reports: Vec<CellReport> = Runner::new(settings).run(cells, |_| ())?;
+    let reports: Vec<CellReport> = Runner::new(settings, Registry::built_in()).run(cells, |_| ())?;
     if reports.iter().any(|report| report.result.fails_the_run()) {
         let mut text = Terminal::new(Vec::new(), false);
         text.conclude(&reports)?;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::{BAD_INPUT, SUCCESS};
 use crate::diag::{Diagnostic, Severity, Source};
+use crate::implementations::Registry;
 use crate::ios::config::{RunningConfig, check_config};
 use crate::report::wants_colour;
 use crate::scenario::expect::{Phase1Expect, Phase2Expect, Plaintext};
@@ -95,7 +96,7 @@ impl Checked {
     }
 
     fn scenarios(&mut self, path: &Path) {
-        match scenario::load_tree(&[path.to_owned()]) {
+        match scenario::load_tree(&[path.to_owned()], Registry::built_in().names()) {
             Ok(scenarios) => {
                 for scenario in &scenarios {
                     self.scenario(scenario);

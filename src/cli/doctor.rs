@@ -7,10 +7,10 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::{SUCCESS, UNFIT_MACHINE};
-use crate::implementations::{self, Availability, Host};
+use crate::implementations::{Availability, Host, Implementation, Registry};
 use crate::lab::probe::{self, Lack};
 use crate::lab::sandbox::{self, Sandbox};
-use crate::scenario::ImplementationName;
+use crate::scenario::names::Named;
 
 /// Say what can run on this machine, and what to do about the rest.
 #[derive(Debug, clap::Args)]
@@ -55,7 +55,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let sandbox = sandbox::enter();
     let missing = sandbox.as_ref().err().map(|error| error.diagnostic().to_string());
     let lab = sandbox.map(|sandbox| probe_lab(&sandbox)).unwrap_or_default();
-    let findings = examine(missing, lab, &Host::probe());
+    let findings = examine(missing, lab, &Host::probe(), &Registry::built_in());
     let text = match arguments.json {
         true => serde_json::to_string_pretty(&findings).unwrap_or_default() + "\n",
         false => table(&findings),
@@ -86,7 +86,7 @@ fn probe_lab(sandbox: &Sandbox) -> Vec<Probe> {
     }
 }
 
-fn examine(sandbox: Option<String>, lab: Vec<Probe>, host: &Host) -> Findings {
+fn examine(sandbox: Option<String>, lab: Vec<Probe>, host: &Host, registry: &Registry) -> Findings {
     let probe = |name: &str, result: &Result<(), String>| Probe {
         name: name.to_owned(),
         ready: result.is_ok(),
@@ -96,13 +96,13 @@ fn examine(sandbox: Option<String>, lab: Vec<Probe>, host: &Host) -> Findings {
         sandbox: Probe { name: "sandbox".to_owned(), ready: sandbox.is_none(), missing: sandbox },
         lab,
         data_paths: vec![probe("TUN device", &host.tun), probe("kernel ESP", &host.kernel_esp)],
-        implementations: ImplementationName::ALL.iter().map(|name| row(*name, host)).collect(),
+        implementations: registry.iter().map(|(named, driver)| row(named, driver, host)).collect(),
     }
 }
 
-fn row(name: ImplementationName, host: &Host) -> Row {
+fn row(named: &Named, driver: &dyn Implementation, host: &Host) -> Row {
     let blank = Row {
-        name: name.to_string(),
+        name: named.name.to_string(),
         ready: false,
         version: None,
         path: None,
@@ -110,7 +110,7 @@ fn row(name: ImplementationName, host: &Host) -> Row {
         missing: None,
         remedy: None,
     };
-    match implementations::named(name).availability(host) {
+    match driver.availability(host) {
         Availability::Ready { version, path, data_path } => Row {
             ready: true,
             version: Some(version),
@@ -162,7 +162,12 @@ mod tests {
         };
         let veth =
             Probe { name: "veth links".to_owned(), ready: false, missing: Some("no\nremedy: modprobe".to_owned()) };
-        let findings = examine(Some("error: no user namespaces\nhelp: allow them".to_owned()), vec![veth], &host);
+        let findings = examine(
+            Some("error: no user namespaces\nhelp: allow them".to_owned()),
+            vec![veth],
+            &host,
+            &Registry::built_in(),
+        );
         let text = table(&findings);
         for wanted in [
             "sandbox          missing",
@@ -176,6 +181,6 @@ mod tests {
         }
         let json = serde_json::to_value(&findings).unwrap();
         assert_eq!(json["sandbox"]["ready"], false);
-        assert_eq!(json["implementations"].as_array().unwrap().len(), ImplementationName::ALL.len());
+        assert_eq!(json["implementations"].as_array().unwrap().len(), Registry::built_in().names().iter().count());
     }
 }

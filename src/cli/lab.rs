@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::selecting::Selecting;
 use super::{BAD_INPUT, SUCCESS, UNEXPECTED, UNFIT_MACHINE, refuse};
 use crate::diag::Diagnostic;
-use crate::implementations::{self, Availability, Host};
+use crate::implementations::{Availability, Host, Registry};
 use crate::ios::Release;
 use crate::lab::cell::{self, CellRun, Stay};
 use crate::lab::sandbox;
@@ -56,7 +56,8 @@ pub enum Place {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let cell = match pick(arguments) {
+    let registry = Registry::built_in();
+    let cell = match pick(arguments, &registry) {
         Ok(cell) => cell,
         Err(errors) => {
             refuse(&errors);
@@ -68,7 +69,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         refuse(&[error.diagnostic()]);
         return UNFIT_MACHINE.into();
     }
-    match stay(arguments, &cell) {
+    match stay(arguments, &registry, &cell) {
         Ok(0) => SUCCESS.into(),
         Ok(_) => UNEXPECTED.into(),
         Err(error) => {
@@ -79,22 +80,22 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 /// The first cell of the scenario that fits.
-fn pick(arguments: &Arguments) -> Result<Cell, Vec<Diagnostic>> {
+fn pick(arguments: &Arguments, registry: &Registry) -> Result<Cell, Vec<Diagnostic>> {
     let selecting = Selecting {
         paths: vec![arguments.scenario.clone()],
-        implementation: vec![arguments.implementation],
+        implementation: vec![arguments.implementation.clone()],
         ios: arguments.ios.into_iter().collect(),
         ..Selecting::default()
     };
-    selecting.cells()?.into_iter().next().ok_or_else(|| {
+    selecting.cells(registry.names())?.into_iter().next().ok_or_else(|| {
         let what = format!("{} has no cell with {}", arguments.scenario, arguments.implementation);
         vec![Diagnostic::plain(what).with_help("see `ike-interop list`")]
     })
 }
 
 /// Stays until the command ends, and gives its exit status.
-fn stay(arguments: &Arguments, cell: &Cell) -> Result<i32, Box<dyn std::error::Error>> {
-    let implementation = implementations::named(cell.implementation);
+fn stay(arguments: &Arguments, registry: &Registry, cell: &Cell) -> Result<i32, Box<dyn std::error::Error>> {
+    let implementation = registry.driver(&cell.implementation).ok_or("the cell has no implementation")?;
     let (version, program, data_path) = match implementation.availability(&Host::probe()) {
         Availability::Ready { version, path, data_path } => (version, path, data_path),
         Availability::Missing { reason, remedy } | Availability::Unfit { reason, remedy } => {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use super::selecting::Selecting;
 use super::{BAD_INPUT, SUCCESS, refuse};
+use crate::implementations::Registry;
 
 /// List the cells that would run, a name a line.
 #[derive(Debug, clap::Args)]
@@ -18,7 +19,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let cells = match arguments.selecting.cells() {
+    let cells = match arguments.selecting.cells(Registry::built_in().names()) {
         Ok(cells) => cells,
         Err(errors) => {
             refuse(&errors);

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use super::selecting::Selecting;
 use super::{BAD_INPUT, SUCCESS, UNEXPECTED, UNFIT_MACHINE, refuse};
+use crate::implementations::Registry;
 use crate::lab::sandbox;
 use crate::lab::schedule;
 use crate::report::{self, CellReport, Progress, Summary};
@@ -47,7 +48,8 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let cells = match arguments.selecting.cells() {
+    let registry = Registry::built_in();
+    let cells = match arguments.selecting.cells(registry.names()) {
         Ok(cells) => cells,
         Err(errors) => {
             refuse(&errors);
@@ -71,7 +73,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     };
     println!("{} cells, {} at a time, seed {}", cells.len(), settings.jobs, settings.seed);
     let mut progress = Progress::new(cells.len());
-    let reports = Runner::new(settings).run(cells, |event| match event {
+    let reports = Runner::new(settings, registry).run(cells, |event| match event {
         schedule::Progress::Started(name) => progress.started(name),
         schedule::Progress::Finished(report) => progress.finished(report),
     });

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use super::SUCCESS;
+use crate::implementations::Registry;
 use crate::scenario;
 
 /// Print the JSON schema of the scenario file, for editors.
@@ -11,6 +12,6 @@ use crate::scenario;
 pub(super) struct Arguments {}
 
 pub(super) fn run(_: &Arguments) -> ExitCode {
-    let _ = writeln!(io::stdout(), "{:#}", scenario::schema());
+    let _ = writeln!(io::stdout(), "{:#}", scenario::schema(Registry::built_in().names()));
     SUCCESS.into()
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::diag::Diagnostic;
 use crate::ios::Release;
-use crate::scenario::{self, Cell, ImplementationName, Selection, Shard};
+use crate::scenario::{self, Cell, ImplementationName, Names, Selection, Shard};
 
 /// Where the scenarios are when nobody says it.
 const CATALOGUE: &str = "scenarios";
@@ -34,20 +34,25 @@ pub struct Selecting {
 }
 
 impl Selecting {
-    /// The cells asked for, in their order.
+    /// The cells asked for, in their order. Implementations are those of `names`.
     ///
     /// # Errors
     ///
-    /// All that is wrong with the scenarios, and names that no cell has.
-    pub fn cells(&self) -> Result<Vec<Cell>, Vec<Diagnostic>> {
-        let (mut files, mut names) = (Vec::new(), Vec::new());
+    /// All that is wrong with the scenarios, and names that no cell or no implementation has.
+    pub fn cells(&self, names: &Names) -> Result<Vec<Cell>, Vec<Diagnostic>> {
+        let unknown = self.implementation.iter().filter_map(|name| names.known(name).err());
+        let unknown: Vec<Diagnostic> = unknown.map(|unknown| unknown.diagnostic()).collect();
+        if !unknown.is_empty() {
+            return Err(unknown);
+        }
+        let (mut files, mut wanted) = (Vec::new(), Vec::new());
         for path in &self.paths {
             match Path::new(path).exists() {
                 true => files.push(PathBuf::from(path)),
                 false if looks_like_a_file(path) => {
                     return Err(vec![Diagnostic::plain(format!("there is no {path}"))]);
                 }
-                false => names.push(path.clone()),
+                false => wanted.push(path.clone()),
             }
         }
         if files.is_empty() {
@@ -57,9 +62,9 @@ impl Selecting {
             }
             files.push(CATALOGUE.into());
         }
-        let scenarios = scenario::load_tree(&files)?;
+        let scenarios = scenario::load_tree(&files, names)?;
         let selection = Selection {
-            names,
+            names: wanted,
             implementations: self.implementation.clone(),
             releases: self.ios.clone(),
             tags: self.tag.clone(),

@@ -34,7 +34,7 @@ pub fn files(cell: &Cell) -> [PathBuf; 2] {
     let stem = source.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let twin = if cell.twin == Some(Twin::Fixed) { ".fixed" } else { "" };
     let folder = source.parent().unwrap_or(Path::new("")).join("snapshots");
-    let (implementation, release) = (cell.implementation, cell.release);
+    let (implementation, release) = (&cell.implementation, cell.release);
     [
         folder.join(format!("{stem}{twin}@{implementation}@{release}.snap")),
         folder.join(format!("{stem}{twin}@{implementation}.snap")),

@@ -5,23 +5,24 @@ use std::fmt;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
 use crate::lab::process::Line;
 use crate::lab::{Clock, Namespace};
-use crate::scenario::{ImplementationName, Tunnel};
+use crate::scenario::Tunnel;
 
 pub mod builtin;
 pub mod failure;
 pub mod host;
+pub mod registry;
 pub mod sa;
 pub mod strongswan;
 
 pub use failure::{Failure, Phase, Refusal, Unsupported};
 pub use host::Host;
+pub use registry::Registry;
 pub use sa::SaState;
 
 /// A future in a box: what an `async fn` of a trait gives when the trait is used as `dyn`.
@@ -33,14 +34,6 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// The text of each configuration file, by its path below the implementation's configuration folder.
 pub type ConfigFiles = BTreeMap<String, String>;
-
-/// The implementation a scenario means by `name`.
-pub fn named(name: ImplementationName) -> Arc<dyn Implementation> {
-    match name {
-        ImplementationName::Builtin => Arc::new(builtin::Builtin),
-        ImplementationName::Strongswan => Arc::new(strongswan::Strongswan),
-    }
-}
 
 /// An implementation of IKE and ESP that can be run in a cell.
 pub trait Implementation: Send + Sync {

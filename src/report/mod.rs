@@ -126,7 +126,7 @@ impl CellReport {
         Self {
             name: cell.name.clone(),
             scenario: cell.scenario.name.clone(),
-            implementation: cell.implementation,
+            implementation: cell.implementation.clone(),
             release: cell.release,
             twin: cell.twin,
             result: CellResult::Pass,

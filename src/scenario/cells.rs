@@ -8,7 +8,8 @@ use crate::diag::Diagnostic;
 use crate::ios::Release;
 use crate::scenario::Scenario;
 use crate::scenario::decode::closest;
-use crate::scenario::file::{ImplementationName, KnownFailure, Twin};
+use crate::scenario::file::{KnownFailure, Twin};
+use crate::scenario::names::ImplementationName;
 
 /// One run: a scenario with an implementation against a release, broken or fixed.
 #[derive(Clone, Debug)]
@@ -30,7 +31,7 @@ impl Cell {
     /// The entry of `known_failures` that this cell is, if any.
     pub fn known_failure(&self) -> Option<&KnownFailure> {
         self.scenario.known_failures.iter().find(|known| {
-            known.implementation.is_none_or(|name| name == self.implementation)
+            known.implementation.as_ref().is_none_or(|name| *name == self.implementation)
                 && known.ios.is_none_or(|release| release == self.release)
                 && known.twin.is_none_or(|twin| Some(twin) == self.twin)
         })
@@ -45,7 +46,7 @@ pub fn cells(scenarios: &[Arc<Scenario>]) -> Vec<Cell> {
             for release in &scenario.releases {
                 let name = format!("{}/{implementation}/{release}", scenario.name);
                 let mut cell = |name, scenario: &Arc<Scenario>, twin| {
-                    let (implementation, release) = (*implementation, *release);
+                    let (implementation, release) = (implementation.clone(), *release);
                     cells.push(Cell { name, scenario: Arc::clone(scenario), implementation, release, twin });
                 };
                 cell(name.clone(), scenario, scenario.fixed.as_ref().map(|_| Twin::Broken));

@@ -9,7 +9,7 @@ use crate::scenario::file::ScenarioFile;
 use crate::scenario::node::{Key, Node};
 use crate::scenario::steps::{Impairment, PingResult, Step};
 use crate::scenario::tunnel::TrafficPair;
-use crate::scenario::{Expect, Scenario};
+use crate::scenario::{Expect, ImplementationName, Names, Scenario};
 use crate::wire::ipv4::Ipv4Prefix;
 
 /// The longest a `wait` step may take.
@@ -30,6 +30,36 @@ impl<'a> Findings<'a> {
     fn error(&mut self, path: &[Key<'_>], title: impl Into<String>, label: impl Into<String>) {
         self.errors.push(Diagnostic::error(self.source, self.node.place(path), title, label));
     }
+}
+
+/// Refuses implementations that there are not.
+pub(crate) fn implementations(
+    file: &ScenarioFile,
+    source: &Source,
+    node: &Node,
+    names: &Names,
+) -> Result<(), Vec<Diagnostic>> {
+    let mut errors = Vec::new();
+    let mut check = |name: &ImplementationName, place: Range<usize>| {
+        if let Err(unknown) = names.known(name) {
+            errors.push(Diagnostic::error(source, place, unknown.title(), unknown.label()).with_help(unknown.help()));
+        }
+    };
+    let place = |path: &[Key<'_>]| node.place(path);
+    for (index, name) in file.matrix.implementation.iter().enumerate() {
+        check(name, place(&[Key::Name("matrix"), Key::Name("implementation"), Key::Index(index)]));
+    }
+    for name in file.native.keys() {
+        check(name, node.key(&["native", name.word()]));
+    }
+    for name in file.expect.dut.log.keys() {
+        check(name, node.key(&["expect", "dut", "log", name.word()]));
+    }
+    for (index, known) in file.known_failures.iter().enumerate() {
+        let path = [Key::Name("known_failures"), Key::Index(index), Key::Name("implementation")];
+        known.implementation.iter().for_each(|name| check(name, place(&path)));
+    }
+    if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
 
 /// Checks what can be told from the file alone.
@@ -84,7 +114,7 @@ pub(crate) fn file(file: &ScenarioFile, source: &Source, node: &Node) -> Vec<Dia
         findings.error(&path, format!("`{command}` shows nothing"), "expected a show command");
     }
     for (index, known) in file.known_failures.iter().enumerate() {
-        let runs = known.implementation.is_none_or(|name| file.matrix.implementation.contains(&name))
+        let runs = known.implementation.as_ref().is_none_or(|name| file.matrix.implementation.contains(name))
             && known.ios.is_none_or(|release| file.matrix.ios.contains(&release));
         if !runs {
             let path = [Key::Name("known_failures"), Key::Index(index)];

@@ -10,6 +10,7 @@ use serde::de::{Deserializer, IgnoredAny};
 use crate::ios::Release;
 use crate::scenario::addresses::InterfaceAddress;
 use crate::scenario::expect::Expect;
+use crate::scenario::names::ImplementationName;
 use crate::scenario::steps::{Impairment, Nat, Step};
 use crate::scenario::text::{self, words};
 use crate::scenario::tunnel::Tunnel;
@@ -30,7 +31,7 @@ pub(crate) struct ScenarioFile {
     /// Words to select it by.
     #[serde(default)]
     pub(crate) tags: Vec<String>,
-    /// With which implementations and against which releases it runs; all of them unless given.
+    /// With which implementations and against which releases it runs; the usual ones unless given.
     #[serde(default)]
     pub(crate) matrix: Matrix,
     /// The router.
@@ -72,8 +73,8 @@ fn default_steps() -> Vec<Step> {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Matrix {
-    /// The implementations.
-    #[serde(default = "all_implementations", deserialize_with = "text::some")]
+    /// The implementations; the usual ones unless given.
+    #[serde(default, deserialize_with = "text::some")]
     pub(crate) implementation: Vec<ImplementationName>,
     /// The releases of the router.
     #[serde(default = "usual_releases", deserialize_with = "text::some")]
@@ -82,24 +83,12 @@ pub(crate) struct Matrix {
 
 impl Default for Matrix {
     fn default() -> Self {
-        Self { implementation: all_implementations(), ios: usual_releases() }
+        Self { implementation: Vec::new(), ios: usual_releases() }
     }
-}
-
-fn all_implementations() -> Vec<ImplementationName> {
-    ImplementationName::ALL.to_vec()
 }
 
 fn usual_releases() -> Vec<Release> {
     Release::USUAL.to_vec()
-}
-
-words! {
-    /// An implementation under test.
-    ImplementationName, "implementation", {
-        Builtin = "builtin": "The implementation that is part of this program.",
-        Strongswan = "strongswan": "strongSwan's charon.",
-    }
 }
 
 /// The router.

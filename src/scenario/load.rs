@@ -12,7 +12,7 @@ use crate::scenario::decode::decode;
 use crate::scenario::expect::{Phase1Expect, Phase2Expect};
 use crate::scenario::file::ScenarioFile;
 use crate::scenario::node::{self, Entry, Key, Node, Value};
-use crate::scenario::{Addresses, Router, Scenario, check, config};
+use crate::scenario::{Addresses, Names, Router, Scenario, check, config};
 
 /// The longest file that is read, in octets; a running-config of a large router has some 200,000.
 const MAX_FILE: u64 = 4 << 20;
@@ -21,13 +21,13 @@ const MAX_FILE: u64 = 4 << 20;
 const ROOT: &str = "scenarios";
 
 /// Reads one scenario and the files it names. Its name is its path below the nearest folder called `scenarios`, or its
-/// file name when there is none.
-pub fn load(path: &Path) -> Result<Scenario, Vec<Diagnostic>> {
-    load_named(path, name_of(path, None))
+/// file name when there is none. Implementations are those of `names`.
+pub fn load(path: &Path, names: &Names) -> Result<Scenario, Vec<Diagnostic>> {
+    load_named(path, name_of(path, None), names)
 }
 
 /// Reads every scenario at or below `paths`, in the order of their names. All that is wrong anywhere is returned.
-pub fn load_tree(paths: &[PathBuf]) -> Result<Vec<Arc<Scenario>>, Vec<Diagnostic>> {
+pub fn load_tree(paths: &[PathBuf], names: &Names) -> Result<Vec<Arc<Scenario>>, Vec<Diagnostic>> {
     let mut files: BTreeMap<String, PathBuf> = BTreeMap::new();
     let mut errors = Vec::new();
     for path in paths {
@@ -56,7 +56,7 @@ pub fn load_tree(paths: &[PathBuf]) -> Result<Vec<Arc<Scenario>>, Vec<Diagnostic
     }
     let mut scenarios = Vec::new();
     for (name, path) in files {
-        match load_named(&path, name) {
+        match load_named(&path, name, names) {
             Ok(scenario) => scenarios.push(Arc::new(scenario)),
             Err(more) => errors.extend(more),
         }
@@ -106,9 +106,9 @@ fn name_of(path: &Path, below: Option<&PathBuf>) -> String {
     }
 }
 
-fn load_named(path: &Path, name: String) -> Result<Scenario, Vec<Diagnostic>> {
+fn load_named(path: &Path, name: String, names: &Names) -> Result<Scenario, Vec<Diagnostic>> {
     let text = read(path).map_err(|why| vec![Diagnostic::plain(format!("cannot read {}: {why}", path.display()))])?;
-    interpret(Source::new(path, text), name, path.parent().unwrap_or(Path::new("")))
+    interpret(Source::new(path, text), name, path.parent().unwrap_or(Path::new("")), names)
 }
 
 fn read(path: &Path) -> Result<String, String> {
@@ -140,15 +140,20 @@ pub(crate) fn read_beside(
 }
 
 /// Makes a scenario of a text; the files it names are looked for in `directory`.
-pub(crate) fn interpret(source: Source, name: String, directory: &Path) -> Result<Scenario, Vec<Diagnostic>> {
+pub(crate) fn interpret(
+    source: Source,
+    name: String,
+    directory: &Path,
+    names: &Names,
+) -> Result<Scenario, Vec<Diagnostic>> {
     let mut tree = node::parse(&source)?;
     let fix = tree.take("fix");
-    let mut scenario = resolve(&source, &tree, name, directory)?;
+    let mut scenario = resolve(&source, &tree, name, directory, names)?;
     match fix {
         Some(fix) => {
             let place = fix.key_span.clone();
             let twin = twin(tree, fix, &source)?;
-            let fixed = resolve(&source, &twin, scenario.name.clone(), directory)?;
+            let fixed = resolve(&source, &twin, scenario.name.clone(), directory, names)?;
             check::fixed(&fixed, &twin, place)?;
             scenario.fixed = Some(Arc::new(fixed));
         }
@@ -190,12 +195,24 @@ fn twin(mut base: Node, fix: Entry, source: &Source) -> Result<Node, Vec<Diagnos
     Ok(base)
 }
 
-fn resolve(source: &Source, node: &Node, name: String, directory: &Path) -> Result<Scenario, Vec<Diagnostic>> {
+fn resolve(
+    source: &Source,
+    node: &Node,
+    name: String,
+    directory: &Path,
+    names: &Names,
+) -> Result<Scenario, Vec<Diagnostic>> {
     let mut file: ScenarioFile = decode(source, node)?;
     let says_phase2 = node.entry("expect").is_some_and(|expect| expect.value.entry("phase2").is_some());
     if file.expect.phase1 != Phase1Expect::Established && !says_phase2 {
         file.expect.phase2 = Phase2Expect::None;
     }
+    check::implementations(&file, source, node, names)?;
+    if file.matrix.implementation.is_empty() {
+        file.matrix.implementation = names.usual();
+    }
+    file.matrix.implementation.sort_by_key(|name| names.position(name));
+    file.matrix.implementation.dedup();
     let mut errors = check::file(&file, source, node);
     let router = config::router(&file.cisco, source, node, directory).map_err(|more| errors.extend(more)).ok();
     let derive = |router: &Router| Addresses::derive(&file.lab, &file.tunnel, &router.running, source, node);
@@ -207,7 +224,7 @@ fn resolve(source: &Source, node: &Node, name: String, directory: &Path) -> Resu
                 || node.place(&[Key::Name("native"), Key::Name(implementation.word()), Key::Name(target.as_str())]);
             match read_beside(directory, path, source, place) {
                 Ok(text) => {
-                    native.entry(*implementation).or_insert_with(BTreeMap::new).insert(target.clone(), text);
+                    native.entry(implementation.clone()).or_insert_with(BTreeMap::new).insert(target.clone(), text);
                 }
                 Err(more) => errors.extend(more),
             }
@@ -221,7 +238,7 @@ fn resolve(source: &Source, node: &Node, name: String, directory: &Path) -> Resu
         about: file.about,
         references: file.references,
         tags: file.tags,
-        implementations: sorted(file.matrix.implementation),
+        implementations: file.matrix.implementation,
         releases: sorted(file.matrix.ios),
         router,
         tunnel: file.tunnel,

@@ -8,6 +8,7 @@ mod decode;
 pub mod expect;
 mod file;
 mod load;
+pub mod names;
 mod node;
 mod schema;
 pub mod steps;
@@ -21,8 +22,9 @@ use std::sync::Arc;
 pub use addresses::{Addresses, Host, InterfaceAddress};
 pub use cells::{Cell, Selection, Shard, UnknownShard, cells};
 pub use expect::{Diagnosis, Expect};
-pub use file::{ImplementationName, KnownFailure, Twin};
+pub use file::{KnownFailure, Twin};
 pub use load::{load, load_tree};
+pub use names::{ImplementationName, Names};
 pub use schema::schema;
 pub use steps::{Endpoint, Impairment, Nat, Ping, PingResult, Step};
 pub use text::UnknownWord;
@@ -48,7 +50,7 @@ pub struct Scenario {
     pub references: Vec<String>,
     /// Words to select it by.
     pub tags: Vec<String>,
-    /// The implementations it runs with, in the order of [`ImplementationName::ALL`]; never empty.
+    /// The implementations it runs with, in the order of [`Names`]; never empty, [`Names::usual`] by default.
     pub implementations: Vec<ImplementationName>,
     /// The releases it runs against, in the order of [`Release::ALL`]; never empty, [`Release::USUAL`] by default.
     pub releases: Vec<Release>,

@@ -79,6 +79,17 @@ impl Node {
         }
     }
 
+    /// The place of the key at the end of a path of keys, or of the last that there is on the way to it.
+    pub(crate) fn key(&self, path: &[&str]) -> Range<usize> {
+        let mut node = self;
+        let mut place = self.span.clone();
+        for name in path {
+            let Some(entry) = node.entry(name) else { break };
+            (node, place) = (&entry.value, entry.key_span.clone());
+        }
+        place
+    }
+
     /// What to point at for an item of a list: its first key, if it has any.
     fn start(&self) -> Range<usize> {
         match &self.value {

@@ -4,11 +4,14 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use crate::scenario::Names;
 use crate::scenario::file::ScenarioFile;
+use crate::scenario::text::word_schema;
 
-/// The JSON schema (draft 2020-12) of a scenario file. The doc comments of the types are its descriptions.
-pub fn schema() -> Value {
+/// The JSON schema (draft 2020-12) of a scenario file that may name the implementations of `names`. The doc comments of the types are its descriptions.
+pub fn schema(names: &Names) -> Value {
     let mut schema = schemars::schema_for!(ScenarioFile).to_value();
+    name_implementations(&mut schema, names);
     let fix = partial_root(&schema);
     let mut pending = BTreeSet::new();
     let fix = loosened(fix, &mut pending);
@@ -22,6 +25,19 @@ pub fn schema() -> Value {
     }
     schema["$defs"]["Fix"] = fix;
     schema
+}
+
+/// Says which implementations there are, so that an editor offers them, and what is meant when none is named.
+fn name_implementations(schema: &mut Value, names: &Names) {
+    let known: Vec<(&str, &str)> = names.iter().map(|named| (named.name.word(), named.about.as_str())).collect();
+    schema["$defs"]["ImplementationName"] = word_schema(&known).to_value();
+    schema["$defs"]["Matrix"]["properties"]["implementation"]["default"] = json!(names.usual());
+    let words: Vec<&str> = known.iter().map(|(word, _)| *word).collect();
+    for pointer in ["/properties/native", "/$defs/DutExpect/properties/log"] {
+        if let Some(by_name) = schema.pointer_mut(pointer) {
+            by_name["propertyNames"] = json!({ "enum": words });
+        }
+    }
 }
 
 /// The root without what cannot change in a fix.

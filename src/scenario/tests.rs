@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::diag::{Diagnostic, Severity};
+use crate::implementations::Registry;
 use crate::scenario::load::interpret;
 
 const CONFIG: &str =
@@ -31,7 +32,16 @@ tunnel:
 ";
 
 fn read(text: &str) -> Result<Scenario, Vec<Diagnostic>> {
-    interpret(Source::new("tunnel.yaml", text), "tunnel".to_owned(), Path::new("/nonexistent"))
+    interpret(Source::new("tunnel.yaml", text), "tunnel".to_owned(), Path::new("/nonexistent"), &names())
+}
+
+fn implementation(name: &str) -> ImplementationName {
+    name.parse().unwrap()
+}
+
+/// The implementations scenarios may name.
+fn names() -> Names {
+    Registry::built_in().names().clone()
 }
 
 fn rendered(errors: &[Diagnostic]) -> String {
@@ -52,7 +62,7 @@ fn and(more: &str) -> String {
 #[test]
 fn what_is_left_out_has_defaults() {
     let scenario = read(MINIMAL).unwrap();
-    assert_eq!(scenario.implementations, ImplementationName::ALL);
+    assert_eq!(scenario.implementations, names().usual());
     assert_eq!(scenario.releases, Release::USUAL);
     assert_eq!(scenario.steps, [Step::Initiate, Step::Ping(Ping::default())]);
     assert_eq!(scenario.expect, Expect::default());
@@ -104,7 +114,11 @@ expect:
 known_failures: [{ implementation: strongswan, ios: xe16, reason: not yet }]
 "))
     .unwrap_or_else(|errors| panic!("{}", rendered(&errors)));
-    assert_eq!(scenario.implementations, [ImplementationName::Builtin, ImplementationName::Strongswan]);
+    assert_eq!(
+        scenario.implementations,
+        [implementation("builtin"), implementation("strongswan")],
+        "in the order of the names"
+    );
     assert_eq!(scenario.releases, [Release::V12_4, Release::Xe16]);
     assert_eq!(scenario.steps.len(), 6);
     assert_eq!(scenario.steps[5], Step::Ping(Ping::default()));
@@ -179,6 +193,13 @@ fn bad_files_are_told_with_place_and_remedy() {
         ("bad_exchange", with("phase1: { ", "phase1: { exchange: agressive, ")),
         ("wrong_release", and("matrix: { ios: [15.x, 17.x] }\n")),
         ("wrong_implementation", and("matrix: { implementation: [strongswann] }\n")),
+        ("native_files_of_an_unknown_implementation", and("native: { strongswn: { swanctl.conf: x } }\n")),
+        ("log_of_an_unknown_implementation", and("expect: { dut: { log: { bultin: x } } }\n")),
+        (
+            "known_failure_of_an_unknown_implementation",
+            and("known_failures: [{ implementation: nobody, reason: x }]\n"),
+        ),
+        ("no_name_of_an_implementation", and("matrix: { implementation: [strongSwan] }\n")),
         ("unknown_step", and("steps: [initiate, iperf: { from: left }]\n")),
         ("two_steps_in_one", and("steps:\n  - initiate:\n    ping: {}\n")),
         ("initiate_with_value", and("steps: [initiate: now]\n")),
@@ -255,7 +276,7 @@ fn duplicate_lines_are_not_edited() {
 
 #[test]
 fn the_schema_knows_every_key() {
-    let schema = schema();
+    let schema = schema(&names());
     let properties = schema["properties"].as_object().unwrap();
     for key in
         ["title", "cisco", "tunnel", "steps", "expect", "fix", "known_failures", "lab", "nat", "impair", "native"]
@@ -273,7 +294,7 @@ fn the_schema_knows_every_key() {
 /// Every value of the catalogue's files has its place in the schema.
 #[test]
 fn the_schema_describes_the_catalogue() {
-    let schema = schema();
+    let schema = schema(&names());
     for scenario in catalogue_scenarios() {
         let tree = node::parse(&scenario.source).unwrap();
         fits(&tree, &schema, &schema).unwrap_or_else(|why| panic!("{}: {why}", scenario.name));
@@ -378,10 +399,10 @@ fn any_octets_are_read_or_refused() {
     let path = directory.join("octets.yaml");
     proptest!(ProptestConfig::with_cases(100), |(octets: Vec<u8>)| {
         std::fs::write(&path, &octets).unwrap();
-        let _ = load(&path);
+        let _ = load(&path, &names());
     });
     std::fs::write(&path, b"title: \xff").unwrap();
-    let error = rendered(&load(&path).unwrap_err());
+    let error = rendered(&load(&path, &names()).unwrap_err());
     std::fs::remove_dir_all(&directory).unwrap();
     assert!(error.contains("octet 7 is not UTF-8"), "{error}");
 }
@@ -392,7 +413,7 @@ fn catalogue() -> std::path::PathBuf {
 }
 
 fn catalogue_scenarios() -> Vec<Arc<Scenario>> {
-    load_tree(&[catalogue()]).unwrap_or_else(|errors| panic!("{}", rendered(&errors)))
+    load_tree(&[catalogue()], &names()).unwrap_or_else(|errors| panic!("{}", rendered(&errors)))
 }
 
 #[test]
@@ -425,7 +446,7 @@ fn every_diagnosis_has_a_scenario() {
     }
 }
 
-fn names(cells: &[Cell]) -> Vec<&str> {
+fn cell_names(cells: &[Cell]) -> Vec<&str> {
     cells.iter().map(|cell| cell.name.as_str()).collect()
 }
 
@@ -435,9 +456,12 @@ fn cells_are_selected_by_name_implementation_release_and_tag() {
     let select = |selection: Selection| selection.select(all.clone()).unwrap();
     let by_name = |name: &str| select(Selection { names: vec![name.to_owned()], ..Selection::default() });
 
-    assert_eq!(names(&select(Selection::default())), names(&all));
-    assert_eq!(names(&by_name("phase2/pfs-mismatch/builtin/12.4:fixed")), ["phase2/pfs-mismatch/builtin/12.4:fixed"]);
-    assert_eq!(names(&by_name("phase2/pfs-mismatch/builtin/12.4")), ["phase2/pfs-mismatch/builtin/12.4"]);
+    assert_eq!(cell_names(&select(Selection::default())), cell_names(&all));
+    assert_eq!(
+        cell_names(&by_name("phase2/pfs-mismatch/builtin/12.4:fixed")),
+        ["phase2/pfs-mismatch/builtin/12.4:fixed"]
+    );
+    assert_eq!(cell_names(&by_name("phase2/pfs-mismatch/builtin/12.4")), ["phase2/pfs-mismatch/builtin/12.4"]);
     assert_eq!(by_name("phase2/pfs-mismatch/builtin").len(), 6);
     assert_eq!(by_name("phase2/pfs-mismatch").len(), 12);
     assert_eq!(by_name("phase2/pfs-mismatch/").len(), 12);
@@ -445,12 +469,12 @@ fn cells_are_selected_by_name_implementation_release_and_tag() {
 
     let narrow = select(Selection {
         names: vec!["tunnel/plain".to_owned(), "tunnel/aes-gcm".to_owned()],
-        implementations: vec![ImplementationName::Builtin],
+        implementations: vec![implementation("builtin")],
         releases: vec![Release::Xe16],
         tags: vec!["smoke".to_owned(), "nothing".to_owned()],
         shard: None,
     });
-    assert_eq!(names(&narrow), ["tunnel/plain/builtin/xe16"]);
+    assert_eq!(cell_names(&narrow), ["tunnel/plain/builtin/xe16"]);
 
     for wrong in ["phase2/pfs", "phase2/pfs-mismatch/builtin/13", ""] {
         assert!(
@@ -477,7 +501,7 @@ fn shards_of_the_catalogue_are_all_of_it() {
     together.sort_by(|one, other| one.name.cmp(&other.name));
     let mut expected = all;
     expected.sort_by(|one, other| one.name.cmp(&other.name));
-    assert_eq!(names(&together), names(&expected));
+    assert_eq!(cell_names(&together), cell_names(&expected));
     for text in ["0/3", "4/3", "1/0", "1", "a/b", "-1/2", "1/2/3"] {
         assert!(text.parse::<Shard>().is_err(), "{text}");
     }
@@ -507,14 +531,14 @@ fn trees_are_walked_and_names_come_from_paths() {
 
     let tree = |paths: &[&Path]| {
         let paths: Vec<_> = paths.iter().map(|path| root.join(path)).collect();
-        load_tree(&paths).map(|found| found.iter().map(|one| one.name.clone()).collect::<Vec<_>>())
+        load_tree(&paths, &names()).map(|found| found.iter().map(|one| one.name.clone()).collect::<Vec<_>>())
     };
     let whole = tree(&[Path::new("scenarios")]);
     let part = tree(&[Path::new("scenarios/b"), Path::new("scenarios/b/two.yaml")]);
     let other = tree(&[Path::new("elsewhere")]);
-    let single = load(&loose).map(|scenario| scenario.name);
+    let single = load(&loose, &names()).map(|scenario| scenario.name);
     let twice = tree(&[Path::new("elsewhere"), &write("again/loose.yaml", MINIMAL)]);
-    let broken = [load(&broken).map(|_| ()).unwrap_err(), tree(&[Path::new("broken")]).unwrap_err()];
+    let broken = [load(&broken, &names()).map(|_| ()).unwrap_err(), tree(&[Path::new("broken")]).unwrap_err()];
     let nothing = tree(&[Path::new("empty")]).unwrap_err();
     let absent = tree(&[Path::new("absent")]).unwrap_err();
     std::fs::remove_dir_all(&root).unwrap();

@@ -12,6 +12,7 @@ use crate::esp::{SaParameters, SecurityAssociation, Transform};
 use crate::evidence::log::{CellHeader, Entry, EventLog, Happening, Link, StepOutcome, VERSION};
 use crate::ike::rig::{A, B, MapEntry, Pair, owner, policy};
 use crate::ike::{EspSa, EspSuite, EventKind, Selector, Selectors};
+use crate::implementations::Registry;
 use crate::implementations::sa::{
     Endpoint, IpsecSa, IpsecState, IsakmpSa, IsakmpState, IsakmpTransform, Mode, NatFindings, SaState, Traffic,
 };
@@ -32,7 +33,7 @@ pub(crate) const RIGHT: Ipv4Addr = Ipv4Addr::new(10, 2, 0, 10);
 /// A cell of the catalogue with its scenario made simple: what texts say is not looked at, because no console is here.
 pub(crate) fn cell(name: &str, fixed: bool) -> Cell {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(format!("{name}.yaml"));
-    let scenario = Arc::new(scenario::load(&path).unwrap());
+    let scenario = Arc::new(scenario::load(&path, Registry::built_in().names()).unwrap());
     let cells = scenario::cells(&[scenario]);
     let mut cell = cells.into_iter().find(|cell| cell.name.ends_with(":fixed") == fixed).unwrap();
     let scenario = Arc::make_mut(&mut cell.scenario);
