@@ -11,7 +11,7 @@
 //! | [`time`], [`diag`] | the virtual clock's instant; user-facing diagnostics with file, line and column |
 //! | [`wire`], [`crypto`] | bytes to types and back; ciphers, MACs and Diffie-Hellman groups by their IKE names |
 //! | [`ike`], [`esp`] | the IKE protocol and the ESP data path as pure state machines; neither knows Cisco |
-//! | [`ios`], [`gateway`] | the simulated router; the built-in Linux implementation |
+//! | [`ios`], [`gateway`], [`pfkey`] | the simulated router; the built-in Linux implementation; a PF_KEY key engine in user space |
 //! | [`evidence`], [`lab`] | what happened; the only room that touches the kernel |
 //! | [`scenario`], [`implementations`] | what is to be run; how each implementation is run |
 //! | [`verdict`], [`report`], [`cli`] | whether it was as expected; how that is told; the command line |
@@ -26,6 +26,7 @@ pub mod ike;
 pub mod implementations;
 pub mod ios;
 pub mod lab;
+pub mod pfkey;
 pub mod report;
 pub mod run;
 pub mod scenario;

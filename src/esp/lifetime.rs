@@ -1,4 +1,4 @@
-//! How long an SA lives, in seconds and in kilobytes.
+//! How long an SA lives: in seconds, octets and packets.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,8 +12,12 @@ use crate::time::Instant;
 pub struct Limits {
     /// Seconds since the SA was made.
     pub seconds: Option<u64>,
-    /// Kilobytes of 1024 octets that passed it.
-    pub kilobytes: Option<u64>,
+    /// Seconds since the first packet passed it (RFC 2367 2.3.2, `usetime`).
+    pub use_seconds: Option<u64>,
+    /// Octets that passed it, counted as [`Counters::bytes`](super::Counters::bytes).
+    pub bytes: Option<u64>,
+    /// Packets that passed it.
+    pub packets: Option<u64>,
 }
 
 /// The lifetime of an SA.
@@ -39,45 +43,71 @@ pub enum Severity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LifetimeKind {
-    /// Time.
+    /// Time since the SA was made.
     Seconds,
+    /// Time since its first packet.
+    UseSeconds,
     /// Volume.
-    Kilobytes,
+    Bytes,
+    /// Packets.
+    Packets,
 }
 
 impl fmt::Display for LifetimeKind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Seconds => "seconds",
-            Self::Kilobytes => "kilobytes",
+            Self::UseSeconds => "seconds of use",
+            Self::Bytes => "octets",
+            Self::Packets => "packets",
         })
     }
 }
 
+/// What an SA has used up of its lifetime.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spent {
+    pub created: Instant,
+    pub first_used: Option<Instant>,
+    pub bytes: u64,
+    pub packets: u64,
+}
+
 impl Limits {
-    /// Which limit an SA made at `created` has reached by `now` with `bytes` passed; time before volume.
-    pub(super) fn reached(&self, created: Instant, now: Instant, bytes: u64) -> Option<LifetimeKind> {
-        if self.ends(created).is_some_and(|end| now >= end) {
-            return Some(LifetimeKind::Seconds);
+    /// Which limit is reached by `now`; time before volume.
+    pub(super) fn reached(&self, spent: &Spent, now: Instant) -> Option<LifetimeKind> {
+        self.time_ends(spent)
+            .filter(|(end, _)| now >= *end)
+            .map(|(_, kind)| kind)
+            .or_else(|| self.volume_reached(spent))
+    }
+
+    /// Which limit of volume is reached.
+    pub(super) fn volume_reached(&self, spent: &Spent) -> Option<LifetimeKind> {
+        let reached = |limit: Option<u64>, passed| limit.is_some_and(|limit| passed >= limit);
+        if reached(self.bytes, spent.bytes) {
+            return Some(LifetimeKind::Bytes);
         }
-        self.volume_reached(bytes).then_some(LifetimeKind::Kilobytes)
+        reached(self.packets, spent.packets).then_some(LifetimeKind::Packets)
     }
 
-    /// Whether `bytes` reach the volume limit.
-    pub(super) fn volume_reached(&self, bytes: u64) -> bool {
-        self.kilobytes.is_some_and(|kilobytes| bytes >= kilobytes.saturating_mul(1024))
+    /// The instant at which the first limit of time is reached, and which one that is.
+    pub(super) fn time_ends(&self, spent: &Spent) -> Option<(Instant, LifetimeKind)> {
+        let after = |start: Option<Instant>, seconds: Option<u64>| Some(start? + Duration::from_secs(seconds?));
+        let made = after(Some(spent.created), self.seconds).map(|end| (end, LifetimeKind::Seconds));
+        let used = after(spent.first_used, self.use_seconds).map(|end| (end, LifetimeKind::UseSeconds));
+        [made, used].into_iter().flatten().min()
     }
 
-    /// The instant at which the time limit is reached.
-    pub(super) fn ends(&self, created: Instant) -> Option<Instant> {
-        self.seconds.map(|seconds| created + Duration::from_secs(seconds))
-    }
-
-    /// What is left of each limit: whole seconds and whole kilobytes, zero when reached.
-    pub(super) fn remaining(&self, created: Instant, now: Instant, bytes: u64) -> Self {
+    /// What is left of each limit: whole seconds, octets and packets; zero when reached.
+    pub(super) fn remaining(&self, spent: &Spent, now: Instant) -> Self {
+        let left =
+            |start: Instant, seconds: u64| (start + Duration::from_secs(seconds)).saturating_since(now).as_secs();
         Self {
-            seconds: self.ends(created).map(|end| end.saturating_since(now).as_secs()),
-            kilobytes: self.kilobytes.map(|kilobytes| kilobytes.saturating_mul(1024).saturating_sub(bytes) / 1024),
+            seconds: self.seconds.map(|seconds| left(spent.created, seconds)),
+            use_seconds: self.use_seconds.map(|seconds| spent.first_used.map_or(seconds, |used| left(used, seconds))),
+            bytes: self.bytes.map(|bytes| bytes.saturating_sub(spent.bytes)),
+            packets: self.packets.map(|packets| packets.saturating_sub(spent.packets)),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
 
+use super::lifetime::Spent;
 use super::transform::KeyedTransform;
 use super::{
     EspError, Flow, Lifetime, LifetimeKind, Limits, Mode, ReplayWindow, SaError, Selector, Severity, Spi, Transform,
@@ -97,6 +98,7 @@ pub struct SecurityAssociation {
     parameters: SaParameters,
     keyed: KeyedTransform,
     created: Instant,
+    first_used: Option<Instant>,
     sent: u64,
     window: ReplayWindow,
     counters: Counters,
@@ -119,6 +121,7 @@ impl SecurityAssociation {
             parameters,
             keyed,
             created: now,
+            first_used: None,
             sent: 0,
             window: ReplayWindow::new(window),
             counters: Counters::default(),
@@ -168,6 +171,7 @@ impl SecurityAssociation {
             return Err(EspError::SequenceExhausted);
         }
         self.sent += 1;
+        self.first_used.get_or_insert(now);
         self.counters.packets += 1;
         self.counters.bytes += payload.len() as u64;
         Ok(self.keyed.seal(self.parameters.spi, self.sent, payload, next_header, rng))
@@ -186,6 +190,7 @@ impl SecurityAssociation {
         let counters = &mut self.counters;
         match &result {
             Ok(decapsulated) => {
+                self.first_used.get_or_insert(now);
                 counters.packets += 1;
                 counters.bytes += decapsulated.payload.len() as u64;
             }
@@ -242,6 +247,12 @@ impl SecurityAssociation {
         self.parameters.udp = udp;
     }
 
+    /// Gives it another lifetime, which counts from when it was made. In a database [`Sad::set_lifetime`](super::Sad::set_lifetime)
+    /// does this.
+    pub(super) fn set_lifetime(&mut self, lifetime: Lifetime) {
+        self.parameters.lifetime = lifetime;
+    }
+
     /// What it was made of.
     pub fn parameters(&self) -> &SaParameters {
         &self.parameters
@@ -267,6 +278,11 @@ impl SecurityAssociation {
         self.created
     }
 
+    /// When the first packet passed it.
+    pub fn first_used(&self) -> Option<Instant> {
+        self.first_used
+    }
+
     /// The sequence number of the packet sent last; 0 before the first.
     pub fn last_sent(&self) -> u32 {
         self.sent as u32
@@ -279,24 +295,28 @@ impl SecurityAssociation {
 
     /// Which limit of the soft or the hard lifetime is reached, if any.
     pub fn lifetime_reached(&self, severity: Severity, now: Instant) -> Option<LifetimeKind> {
-        self.limits(severity).reached(self.created, now, self.counters.bytes)
+        self.limits(severity).reached(&self.spent(), now)
     }
 
-    /// What is left of the hard lifetime, as `show crypto ipsec sa` tells it: whole seconds and whole kilobytes.
+    /// What is left of the hard lifetime.
     pub fn remaining(&self, now: Instant) -> Limits {
-        self.parameters.lifetime.hard.remaining(self.created, now, self.counters.bytes)
+        self.parameters.lifetime.hard.remaining(&self.spent(), now)
     }
 
-    /// When the soft or the hard limit of time is reached.
-    pub fn ends(&self, severity: Severity) -> Option<Instant> {
-        self.limits(severity).ends(self.created)
+    /// When the soft or the hard limit of time is reached, and which of the two there are.
+    pub fn ends(&self, severity: Severity) -> Option<(Instant, LifetimeKind)> {
+        self.limits(severity).time_ends(&self.spent())
     }
 
     /// Which of the two limits of volume is reached, the hard one first.
-    pub(super) fn volume_reached(&self) -> Option<Severity> {
-        [Severity::Hard, Severity::Soft]
-            .into_iter()
-            .find(|severity| self.limits(*severity).volume_reached(self.counters.bytes))
+    pub(super) fn volume_reached(&self) -> Option<(Severity, LifetimeKind)> {
+        let reached = |severity| Some((severity, self.limits(severity).volume_reached(&self.spent())?));
+        reached(Severity::Hard).or_else(|| reached(Severity::Soft))
+    }
+
+    fn spent(&self) -> Spent {
+        let Counters { bytes, packets, .. } = self.counters;
+        Spent { created: self.created, first_used: self.first_used, bytes, packets }
     }
 
     /// The longest IPv4 packet that fits into one of `path_mtu` octets once encapsulated; `None` when none does. IOS shows

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
 
-use super::{Decapsulated, EspError, LifetimeKind, SaError, SecurityAssociation, Severity, Spi};
+use super::{Decapsulated, EspError, Lifetime, LifetimeKind, SaError, SecurityAssociation, Severity, Spi};
 use crate::time::Instant;
 
 /// An SA of one database; never given twice.
@@ -36,7 +36,7 @@ pub struct Sad {
     inbound: HashMap<Spi, SaId>,
     reserved: HashSet<Spi>,
     timers: BTreeSet<(Instant, SaId, Severity)>,
-    volume: VecDeque<(SaId, Severity)>,
+    volume: VecDeque<(SaId, Severity, LifetimeKind)>,
     next_id: u32,
 }
 
@@ -44,6 +44,8 @@ pub struct Sad {
 struct Entry {
     sa: SecurityAssociation,
     inbound: bool,
+    /// When its soft and its hard limit of time are reached, as they stand among the timers.
+    ends: [Option<Instant>; 2],
     /// The worst end that was queued or told already.
     told: Option<Severity>,
 }
@@ -93,15 +95,15 @@ impl Sad {
     fn insert(&mut self, sa: SecurityAssociation, inbound: bool) -> SaId {
         let id = SaId(self.next_id);
         self.next_id += 1;
-        self.timers.extend(timers_of(id, &sa));
-        self.entries.insert(id, Entry { sa, inbound, told: None });
+        self.entries.insert(id, Entry { sa, inbound, ends: [None; 2], told: None });
+        self.set_timers(id);
         id
     }
 
     /// Takes an SA out.
     pub fn remove(&mut self, id: SaId) -> Option<SecurityAssociation> {
-        let Entry { sa, inbound, .. } = self.entries.remove(&id)?;
-        for timer in timers_of(id, &sa) {
+        let Entry { sa, inbound, ends, .. } = self.entries.remove(&id)?;
+        for timer in timers_of(id, ends) {
             self.timers.remove(&timer);
         }
         if inbound {
@@ -149,20 +151,51 @@ impl Sad {
         pass: impl FnOnce(&mut SecurityAssociation) -> Result<T, EspError>,
     ) -> Result<T, EspError> {
         let entry = self.entries.get_mut(&id).ok_or(EspError::NoSuchSa)?;
+        let used = entry.sa.first_used().is_some();
         let result = pass(&mut entry.sa);
-        if let Some(severity) = entry.sa.volume_reached().filter(|severity| entry.told < Some(*severity)) {
+        if let Some((severity, kind)) = entry.sa.volume_reached().filter(|(severity, _)| entry.told < Some(*severity)) {
             entry.told = Some(severity);
-            self.volume.push_back((id, severity));
+            self.volume.push_back((id, severity, kind));
+        }
+        if used != entry.sa.first_used().is_some() {
+            self.set_timers(id);
         }
         result
+    }
+
+    /// Gives an SA another lifetime, which counts from when it was made; an end that was told already is told again when
+    /// the new lifetime has it too.
+    ///
+    /// # Errors
+    ///
+    /// [`EspError::NoSuchSa`] when there is none of that id.
+    pub fn set_lifetime(&mut self, id: SaId, lifetime: Lifetime) -> Result<(), EspError> {
+        let entry = self.entries.get_mut(&id).ok_or(EspError::NoSuchSa)?;
+        entry.sa.set_lifetime(lifetime);
+        entry.told = None;
+        self.set_timers(id);
+        Ok(())
+    }
+
+    /// Puts the ends of an SA's limits of time that are still to be told among the timers, and takes out those that stand
+    /// there.
+    fn set_timers(&mut self, id: SaId) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        let end = |severity| entry.sa.ends(severity).map(|(end, _)| end).filter(|_| entry.told < Some(severity));
+        let ends = [Severity::Soft, Severity::Hard].map(end);
+        for timer in timers_of(id, entry.ends) {
+            self.timers.remove(&timer);
+        }
+        entry.ends = ends;
+        self.timers.extend(timers_of(id, ends));
     }
 
     /// The next end of a lifetime that has come; `None` when all were told. Each SA's soft end is told once, and not any
     /// more after its hard one.
     pub fn poll_expiry(&mut self, now: Instant) -> Option<Expiry> {
-        while let Some((id, severity)) = self.volume.pop_front() {
+        while let Some((id, severity, kind)) = self.volume.pop_front() {
             if let Some(entry) = self.entries.get(&id) {
-                return Some(Expiry { id, spi: entry.sa.spi(), severity, kind: LifetimeKind::Kilobytes });
+                return Some(Expiry { id, spi: entry.sa.spi(), severity, kind });
             }
         }
         while let Some(timer) = self.timers.first().copied().filter(|(end, ..)| *end <= now) {
@@ -170,7 +203,8 @@ impl Sad {
             let (_, id, severity) = timer;
             let Some(entry) = self.entries.get_mut(&id).filter(|entry| entry.told < Some(severity)) else { continue };
             entry.told = Some(severity);
-            return Some(Expiry { id, spi: entry.sa.spi(), severity, kind: LifetimeKind::Seconds });
+            let kind = entry.sa.ends(severity).map_or(LifetimeKind::Seconds, |(_, kind)| kind);
+            return Some(Expiry { id, spi: entry.sa.spi(), severity, kind });
         }
         None
     }
@@ -209,7 +243,7 @@ impl Sad {
     }
 }
 
-fn timers_of(id: SaId, sa: &SecurityAssociation) -> impl Iterator<Item = (Instant, SaId, Severity)> + use<> {
-    let ends = [Severity::Soft, Severity::Hard].map(|severity| (sa.ends(severity), severity));
-    ends.into_iter().filter_map(move |(end, severity)| Some((end?, id, severity)))
+fn timers_of(id: SaId, ends: [Option<Instant>; 2]) -> impl Iterator<Item = (Instant, SaId, Severity)> {
+    let ends = ends.into_iter().zip([Severity::Soft, Severity::Hard]);
+    ends.filter_map(move |(end, severity)| Some((end?, id, severity)))
 }

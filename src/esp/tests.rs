@@ -325,8 +325,8 @@ fn a_moved_peer_gets_the_packets_and_its_port() {
 
 #[test]
 fn lifetime_of_volume() {
-    let hard = Limits { kilobytes: Some(2), seconds: None };
-    let soft = Limits { kilobytes: Some(1), seconds: None };
+    let hard = Limits { bytes: Some(2048), ..Limits::default() };
+    let soft = Limits { bytes: Some(1024), ..Limits::default() };
     let (sa, _) = pair(SaParameters { lifetime: Lifetime { soft, hard }, ..parameters(AES_SHA1) });
     let mut sad = Sad::new();
     let id = sad.insert_outbound(sa);
@@ -336,22 +336,22 @@ fn lifetime_of_volume() {
         sad.poll_expiry(NOW).map(|expiry| (expiry.severity, expiry.kind))
     };
     assert_eq!(send(&mut sad), None);
-    assert_eq!(sad.get(id).unwrap().remaining(NOW).kilobytes, Some(1));
-    assert_eq!(send(&mut sad), Some((Severity::Soft, LifetimeKind::Kilobytes)));
+    assert_eq!(sad.get(id).unwrap().remaining(NOW).bytes, Some(1536));
+    assert_eq!(send(&mut sad), Some((Severity::Soft, LifetimeKind::Bytes)));
     assert_eq!(send(&mut sad), None);
-    assert_eq!(sad.get(id).unwrap().remaining(NOW).kilobytes, Some(0));
+    assert_eq!(sad.get(id).unwrap().remaining(NOW).bytes, Some(512));
     sad.encapsulate(NOW, id, &packet, &mut rng()).unwrap();
     assert_eq!(sad.next_timeout(), Some(Instant::ZERO));
     assert_eq!(sad.poll_expiry(NOW).map(|expiry| expiry.severity), Some(Severity::Hard));
     assert_eq!(sad.next_timeout(), None);
     let refused = sad.encapsulate(NOW, id, &packet, &mut rng());
-    assert_eq!(refused, Err(EspError::HardLifetime(LifetimeKind::Kilobytes)));
+    assert_eq!(refused, Err(EspError::HardLifetime(LifetimeKind::Bytes)));
     assert_eq!(sad.poll_expiry(NOW), None);
 }
 
 #[test]
 fn lifetime_of_time() {
-    let limits = |seconds| Limits { seconds: Some(seconds), kilobytes: None };
+    let limits = |seconds| Limits { seconds: Some(seconds), ..Limits::default() };
     let lifetime = Lifetime { soft: limits(3570), hard: limits(3600) };
     let (mut ours, sa) = pair(SaParameters { lifetime, ..parameters(AES_SHA1) });
     let mut sad = Sad::new();
@@ -373,8 +373,44 @@ fn lifetime_of_time() {
 }
 
 #[test]
+fn lifetime_of_use_starts_with_the_first_packet() {
+    let at = |seconds| NOW + Duration::from_secs(seconds);
+    let hard = Limits { use_seconds: Some(100), packets: Some(3), ..Limits::default() };
+    let lifetime = Lifetime { soft: Limits { packets: Some(2), ..Limits::default() }, hard };
+    let mut sad = Sad::new();
+    let id = sad.insert_outbound(pair(SaParameters { lifetime, ..parameters(AES_SHA1) }).0);
+    assert_eq!(sad.next_timeout(), None);
+    sad.encapsulate(at(50), id, &ping().to_bytes(), &mut rng()).unwrap();
+    assert_eq!(sad.next_timeout(), Some(at(150)));
+    assert_eq!(sad.get(id).unwrap().remaining(at(60)), Limits { use_seconds: Some(90), packets: Some(2), ..hard });
+    sad.encapsulate(at(60), id, &ping().to_bytes(), &mut rng()).unwrap();
+    let soft = sad.poll_expiry(at(60)).unwrap();
+    assert_eq!((soft.severity, soft.kind), (Severity::Soft, LifetimeKind::Packets));
+    let hard = sad.poll_expiry(at(150)).unwrap();
+    assert_eq!((hard.severity, hard.kind), (Severity::Hard, LifetimeKind::UseSeconds));
+    assert_eq!((sad.poll_expiry(at(999)), sad.next_timeout()), (None, None));
+}
+
+#[test]
+fn another_lifetime_counts_from_the_start() {
+    let at = |seconds| NOW + Duration::from_secs(seconds);
+    let lifetime =
+        |seconds| Lifetime { soft: Limits::default(), hard: Limits { seconds: Some(seconds), ..Limits::default() } };
+    let mut sad = Sad::new();
+    let id = sad.insert_outbound(pair(SaParameters { lifetime: lifetime(100), ..parameters(AES_SHA1) }).0);
+    sad.set_lifetime(id, lifetime(200)).unwrap();
+    assert_eq!(sad.next_timeout(), Some(at(200)));
+    assert_eq!(sad.poll_expiry(at(199)), None);
+    assert_eq!(sad.poll_expiry(at(200)).map(|expiry| expiry.severity), Some(Severity::Hard));
+    sad.set_lifetime(id, lifetime(300)).unwrap();
+    assert_eq!(sad.poll_expiry(at(300)).map(|expiry| expiry.severity), Some(Severity::Hard));
+    sad.remove(id).unwrap();
+    assert_eq!((sad.next_timeout(), sad.set_lifetime(id, lifetime(1))), (None, Err(EspError::NoSuchSa)));
+}
+
+#[test]
 fn a_late_poll_tells_the_soft_end_before_the_hard_one() {
-    let limits = |seconds| Limits { seconds: Some(seconds), kilobytes: None };
+    let limits = |seconds| Limits { seconds: Some(seconds), ..Limits::default() };
     let lifetime = Lifetime { soft: limits(10), hard: limits(20) };
     let mut sad = Sad::new();
     let id = sad.insert_outbound(pair(SaParameters { lifetime, ..parameters(AES_SHA1) }).0);
@@ -412,7 +448,7 @@ fn spis_are_unique_among_inbound_sas_only() {
 fn twenty_thousand_sas() {
     let mut sad = Sad::new();
     let mut rng = rng();
-    let limits = |seconds| Limits { seconds: Some(seconds), kilobytes: None };
+    let limits = |seconds| Limits { seconds: Some(seconds), ..Limits::default() };
     let mut peers = Vec::new();
     for number in 0..20_000 {
         let spi = sad.reserve_spi(&mut rng);

@@ -15,5 +15,6 @@ mod reader;
 mod spi;
 pub mod udp;
 
+pub(crate) use numbers::wire_enum;
 pub use reader::{ParseError, ParseErrorKind, Reader};
 pub use spi::Spi;

@@ -172,7 +172,7 @@ impl Router {
         let (inbound, outbound) = (self.sad.get(tunnel.inbound)?, self.sad.get(tunnel.outbound)?);
         let age = (now - inbound.created()).as_secs();
         let short = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
-        let left = |limits: crate::esp::Limits| limits.kilobytes.map(short);
+        let left = |limits: crate::esp::Limits| limits.bytes.map(|bytes| short(bytes / 1024));
         let window = inbound.window().size();
         Some(Pair {
             number: tunnel.pair.number,

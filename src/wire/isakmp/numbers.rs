@@ -1,6 +1,6 @@
 //! The numbers of ISAKMP, the IPsec DOI and IKEv1, under the names IANA and the RFCs give them.
 
-use crate::wire::numbers::wire_enum;
+use crate::wire::wire_enum;
 
 wire_enum! {
     /// Payload types (RFC 2408 3.1, RFC 3947, draft-dukes-ike-mode-cfg, the NAT-T drafts).

@@ -88,8 +88,8 @@ impl Router {
         let Ok(name) = pair.entry.parse::<EntryName>() else { return };
         let PairParameters { mut inbound, mut outbound } = pair.esp_parameters();
         let volume = |margin| Limits {
-            seconds: None,
-            kilobytes: pair.lifetimes.kilobytes.map(|kilobytes| u64::from(kilobytes).saturating_sub(margin)),
+            bytes: pair.lifetimes.kilobytes.map(|kilobytes| u64::from(kilobytes).saturating_sub(margin) * 1024),
+            ..Limits::default()
         };
         let lifetime = esp::Lifetime { soft: volume(VOLUME_MARGIN), hard: volume(0) };
         (inbound.lifetime, outbound.lifetime) = (lifetime, lifetime);
