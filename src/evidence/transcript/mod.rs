@@ -1,7 +1,7 @@
 //! The negotiation as text a reviewer can read, the same for equal runs.
 //!
-//! No time, cookie, SPI, nonce, message id or mapped port appears; SPIs have names by the order in which they were first
-//! seen. Messages are grouped by exchange, in the order the exchanges began. Lines that begin with `=` say what follows from
+//! No time, cookie, SPI, nonce, message id or mapped port appears; SPIs have names by the order in which the text has
+//! them. Messages are grouped by exchange, in the order the exchanges began. Lines that begin with `=` say what follows from
 //! the messages: which transform was chosen of which, what was refused, whether the exchange came to its end. What happens
 //! an unforeseeable number of times (retransmissions, keepalives, DPD, packets of an SA) is told once.
 //!
@@ -24,6 +24,7 @@ use std::net::IpAddr;
 use exchange::{Exchange, Key};
 use flows::Flows;
 pub use names::Names;
+use names::SpiLetters;
 use nat::NatDiscovery;
 
 use super::decode::{Content, IkeMessage, Observed, Protection};
@@ -62,6 +63,8 @@ pub struct Transcript {
     damaged: Vec<String>,
     more_damaged: u64,
     finished: String,
+    /// The names of SPIs in what is finished.
+    letters: SpiLetters,
 }
 
 /// What is known of one phase 1 SA.
@@ -128,11 +131,13 @@ impl Transcript {
 
     /// The transcript as text, without what was taken already.
     pub fn text(&self) -> String {
-        let mut out = self.finished.clone();
+        let mut lines = String::new();
         for exchange in &self.exchanges {
-            exchange.write(&mut out, self.packets);
+            exchange.write(&mut lines, self.packets);
         }
-        self.flows.write(&mut out, &self.names, self.packets);
+        self.flows.write(&mut lines, &self.names, self.packets);
+        let mut out = self.finished.clone();
+        self.letters.clone().put_into(&mut out, &lines);
         if !self.damaged.is_empty() {
             out.push_str("\n== damaged\n");
         }
@@ -286,7 +291,9 @@ impl Transcript {
         }
         for exchange in self.exchanges.drain(..MAX_EXCHANGES / 2) {
             self.by_key.remove(&exchange.key);
-            exchange.write(&mut self.finished, self.packets);
+            let mut lines = String::new();
+            exchange.write(&mut lines, self.packets);
+            self.letters.put_into(&mut self.finished, &lines);
         }
         self.flushed += MAX_EXCHANGES / 2;
         self.told.retain(|_, index| *index >= self.flushed);

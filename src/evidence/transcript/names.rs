@@ -1,4 +1,7 @@
-//! Names for what changes from run to run: ends by what they are, SPIs by the order in which they were first seen.
+//! Names for what changes from run to run: ends by what they are, SPIs by the order in which the text has them.
+//!
+//! Exchanges that run at the same time are told one after the other, and which of them an SPI was seen in first may differ
+//! between equal runs. Lines therefore hold a mark for each SPI, which becomes its name when they are put into the text.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -12,12 +15,12 @@ pub struct Names {
     ends: HashMap<IpAddr, String>,
     spis: HashMap<Vec<u8>, Named>,
     order: VecDeque<Vec<u8>>,
-    named: usize,
+    named: u64,
 }
 
 #[derive(Debug)]
 struct Named {
-    name: String,
+    number: u64,
     /// What was negotiated for the SA.
     transform: Option<String>,
 }
@@ -36,9 +39,9 @@ impl Names {
         self.spis.contains_key(octets)
     }
 
-    /// `SPI a`, `SPI b`, ... in the order they are first asked for.
+    /// The mark of an SPI, for [`SpiLetters::put_into`].
     pub(super) fn spi(&mut self, octets: &[u8]) -> String {
-        self.entry(octets).name.clone()
+        format!("{MARK}{}{MARK}", self.entry(octets).number)
     }
 
     /// Says what was negotiated for the SA of an SPI.
@@ -60,7 +63,43 @@ impl Names {
             self.named += 1;
         }
         let named = self.named;
-        self.spis.entry(octets.to_vec()).or_insert_with(|| Named { name: nth(named - 1), transform: None })
+        self.spis.entry(octets.to_vec()).or_insert_with(|| Named { number: named, transform: None })
+    }
+}
+
+/// Stands before and behind the number of an SPI; no printed text has it.
+const MARK: char = '\u{1}';
+
+/// `SPI a`, `SPI b`, ... in the order in which a text has them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SpiLetters {
+    letters: HashMap<u64, usize>,
+    order: VecDeque<u64>,
+    given: usize,
+}
+
+impl SpiLetters {
+    /// Appends `lines` to `out`, with names for the marks of [`Names::spi`].
+    pub(super) fn put_into(&mut self, out: &mut String, lines: &str) {
+        for (index, part) in lines.split(MARK).enumerate() {
+            match part.parse() {
+                Ok(number) if index % 2 == 1 => out.push_str(&nth(self.letter(number))),
+                _ => out.push_str(part),
+            }
+        }
+    }
+
+    fn letter(&mut self, number: u64) -> usize {
+        if let Some(letter) = self.letters.get(&number) {
+            return *letter;
+        }
+        if self.order.len() >= MAX_SPIS {
+            self.order.pop_front().map(|oldest| self.letters.remove(&oldest));
+        }
+        self.order.push_back(number);
+        self.letters.insert(number, self.given);
+        self.given += 1;
+        self.given - 1
     }
 }
 
@@ -69,5 +108,21 @@ fn nth(index: usize) -> String {
     match index / 26 {
         0 => format!("SPI {letter}"),
         round => format!("SPI {letter}{round}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spis_are_named_in_the_order_of_the_text() {
+        let mut names = Names::default();
+        let (first, second) = (names.spi(&[1]), names.spi(&[2]));
+        let mut letters = SpiLetters::default();
+        let mut text = String::new();
+        letters.put_into(&mut text, &format!("{second}, then {first}\n"));
+        letters.put_into(&mut text, &format!("{first} of 12\n"));
+        assert_eq!(text, "SPI a, then SPI b\nSPI b of 12\n");
     }
 }
