@@ -48,6 +48,14 @@ pub struct Settings {
     pub strict: bool,
 }
 
+/// A cell that passed.
+struct Passed {
+    cell: Cell,
+    /// What its transcript is filed under.
+    implementation: String,
+    transcript: String,
+}
+
 /// A machine that runs cells.
 pub struct Runner {
     host: Host,
@@ -55,7 +63,7 @@ pub struct Runner {
     settings: Settings,
     available: HashMap<ImplementationName, Availability>,
     /// Transcripts of cells that passed, to be accepted in the end.
-    transcripts: Mutex<Vec<(Cell, String)>>,
+    transcripts: Mutex<Vec<Passed>>,
 }
 
 impl Runner {
@@ -171,23 +179,28 @@ impl Runner {
         };
         let mut verdict = verdict::judge(cell, &log);
         let transcript = transcript_of(&log);
-        self.compare(cell, &transcript, &mut verdict);
+        let implementation = job.implementation.filed_under(job.data_path);
+        self.compare(cell, &implementation, &transcript, &mut verdict);
         if let Err(error) = artifacts::write(&job.folder, &log, &configs(job)) {
             let reason = format!("cannot write {}: {error}", job.folder.display());
             return CellReport::broken(cell, reason, duration);
         }
         if verdict.result == Outcome::Pass {
-            self.transcripts.lock().unwrap_or_else(PoisonError::into_inner).push((cell.clone(), transcript));
+            self.transcripts.lock().unwrap_or_else(PoisonError::into_inner).push(Passed {
+                cell: cell.clone(),
+                implementation,
+                transcript,
+            });
         }
         CellReport::judged(cell, verdict, attempts, duration, Some(job.folder.clone()))
     }
 
     /// Holds the transcript against the reviewed one.
-    fn compare(&self, cell: &Cell, transcript: &str, verdict: &mut Verdict) {
+    fn compare(&self, cell: &Cell, implementation: &str, transcript: &str, verdict: &mut Verdict) {
         if self.settings.snapshots != Snapshots::Check || verdict.result == Outcome::Error {
             return;
         }
-        let (expected, found) = match snapshot::compare(cell, transcript) {
+        let (expected, found) = match snapshot::compare(cell, implementation, transcript) {
             Ok(Comparison::Match | Comparison::Missing) => return,
             Ok(Comparison::Changed { file, diff }) => (format!("as reviewed in {}", file.display()), diff),
             Err(error) => ("a reviewed transcript that can be read".to_owned(), error.to_string()),
@@ -202,17 +215,17 @@ impl Runner {
             return Ok(());
         }
         let transcripts = std::mem::take(&mut *self.transcripts.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut groups: BTreeMap<_, Vec<(Cell, String)>> = BTreeMap::new();
-        for (cell, transcript) in transcripts {
-            let key =
-                (cell.scenario.name.clone(), cell.implementation.to_string(), cell.twin.map(|twin| twin.to_string()));
-            groups.entry(key).or_default().push((cell, transcript));
+        let mut groups: BTreeMap<_, Vec<Passed>> = BTreeMap::new();
+        for passed in transcripts {
+            let Cell { scenario, twin, .. } = &passed.cell;
+            let key = (scenario.name.clone(), passed.implementation.clone(), twin.map(|twin| twin.to_string()));
+            groups.entry(key).or_default().push(passed);
         }
         for group in groups.values() {
-            let whole = group.len() == group[0].0.scenario.releases.len();
-            let shared = whole && group.iter().all(|(_, transcript)| *transcript == group[0].1);
-            for (cell, transcript) in group {
-                snapshot::accept(cell, transcript, shared)?;
+            let whole = group.len() == group[0].cell.scenario.releases.len();
+            let shared = whole && group.iter().all(|passed| passed.transcript == group[0].transcript);
+            for Passed { cell, implementation, transcript } in group {
+                snapshot::accept(cell, implementation, transcript, shared)?;
             }
         }
         Ok(())

@@ -156,6 +156,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_told_with_its_remedy() {
         let host = Host {
+            prefixes: Vec::new(),
             path: Vec::new(),
             tun: Err("/dev/net/tun: not found (load the kernel module `tun`)".to_owned()),
             kernel_esp: Ok(()),

@@ -2,7 +2,9 @@
 //!
 //! `phase2/acl-not-mirrored.yaml` with strongSwan against 15.x has
 //! `phase2/snapshots/acl-not-mirrored@strongswan@15.x.snap`, or, where all releases agree,
-//! `phase2/snapshots/acl-not-mirrored@strongswan.snap`. The fixed twin's begins with `acl-not-mirrored.fixed`.
+//! `phase2/snapshots/acl-not-mirrored@strongswan.snap`. The fixed twin's begins with `acl-not-mirrored.fixed`. An
+//! implementation that negotiates differently on another data path has another name there
+//! ([`Implementation::filed_under`](crate::implementations::Implementation::filed_under)).
 
 use std::fs;
 use std::io;
@@ -28,13 +30,14 @@ pub enum Comparison {
     Missing,
 }
 
-/// The files a cell's reviewed transcript may be in: the one of its release, and the one of all releases.
-pub fn files(cell: &Cell) -> [PathBuf; 2] {
+/// The files a cell's reviewed transcript may be in, filed under `implementation`: the one of its release, and the one of
+/// all releases.
+pub fn files(cell: &Cell, implementation: &str) -> [PathBuf; 2] {
     let source = &cell.scenario.source.path;
     let stem = source.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let twin = if cell.twin == Some(Twin::Fixed) { ".fixed" } else { "" };
     let folder = source.parent().unwrap_or(Path::new("")).join("snapshots");
-    let (implementation, release) = (&cell.implementation, cell.release);
+    let release = cell.release;
     [
         folder.join(format!("{stem}{twin}@{implementation}@{release}.snap")),
         folder.join(format!("{stem}{twin}@{implementation}.snap")),
@@ -46,8 +49,8 @@ pub fn files(cell: &Cell) -> [PathBuf; 2] {
 /// # Errors
 ///
 /// When the reviewed one exists and cannot be read.
-pub fn compare(cell: &Cell, transcript: &str) -> io::Result<Comparison> {
-    for file in files(cell) {
+pub fn compare(cell: &Cell, implementation: &str, transcript: &str) -> io::Result<Comparison> {
+    for file in files(cell, implementation) {
         let reviewed = match fs::read_to_string(&file) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -70,15 +73,15 @@ pub fn compare(cell: &Cell, transcript: &str) -> io::Result<Comparison> {
 /// # Errors
 ///
 /// When a file cannot be written.
-pub fn accept(cell: &Cell, transcript: &str, shared: bool) -> io::Result<PathBuf> {
-    let [own, common] = files(cell);
+pub fn accept(cell: &Cell, implementation: &str, transcript: &str, shared: bool) -> io::Result<PathBuf> {
+    let [own, common] = files(cell, implementation);
     let file = if shared { &common } else { &own };
     file.parent().map_or(Ok(()), fs::create_dir_all)?;
     let source = cell.scenario.source.path.file_name().map(|name| name.to_string_lossy().into_owned());
     let header = format!(
         "---\nsource: {}\nexpression: transcript of {}\n---\n",
         source.unwrap_or_default(),
-        if shared { format!("{} with {}", cell.scenario.name, cell.implementation) } else { cell.name.clone() }
+        if shared { format!("{} with {implementation}", cell.scenario.name) } else { cell.name.clone() }
     );
     fs::write(file, format!("{header}{}\n", transcript.trim_end()))?;
     if shared && own.exists() {

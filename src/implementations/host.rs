@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 /// What implementations find on this machine. Probed once, inside the sandbox.
 #[derive(Clone, Debug)]
 pub struct Host {
-    /// Where programs are looked for, before the folders an implementation knows itself.
+    /// Folders that packages are unpacked in, instead of being installed: programs are looked for there first.
+    /// IKE_INTEROP_PREFIX names them, separated by colons.
+    pub prefixes: Vec<PathBuf>,
+    /// Where programs are looked for, after the folders an implementation knows itself.
     pub path: Vec<PathBuf>,
     /// Whether `/dev/net/tun` can be opened; why not, otherwise.
     pub tun: Result<(), String>,
@@ -19,17 +22,24 @@ impl Host {
     /// Looks at this machine. The network namespace it runs in is left as it was.
     pub fn probe() -> Self {
         let path = std::env::var_os("PATH").unwrap_or_default();
+        let prefixes = std::env::var_os("IKE_INTEROP_PREFIX").unwrap_or_default();
         Self {
+            prefixes: std::env::split_paths(&prefixes).filter(|prefix| !prefix.as_os_str().is_empty()).collect(),
             path: std::env::split_paths(&path).collect(),
             tun: probe_tun(Path::new("/dev/net/tun")),
             kernel_esp: xfrm::probe().map_err(|error| error.to_string()),
         }
     }
 
-    /// The first file `name` in `folders` or on the path.
+    /// The first file `name` in `folders` below a prefix, in `folders` themselves or on the path.
     pub fn find(&self, name: &str, folders: &[&str]) -> Option<PathBuf> {
-        let folders = folders.iter().map(PathBuf::from);
-        folders.chain(self.path.iter().cloned()).map(|folder| folder.join(name)).find(|file| file.is_file())
+        let below = |prefix: &PathBuf| {
+            let prefix = prefix.clone();
+            folders.iter().map(move |folder| prefix.join(folder.trim_start_matches('/')))
+        };
+        let unpacked = self.prefixes.iter().flat_map(below);
+        let installed = folders.iter().map(PathBuf::from).chain(self.path.iter().cloned());
+        unpacked.chain(installed).map(|folder| folder.join(name)).find(|file| file.is_file())
     }
 }
 
@@ -155,9 +165,16 @@ mod tests {
 
     #[test]
     fn programs_are_found_and_devices_tried() {
-        let host = Host { path: vec!["/bin".into(), "/usr/bin".into()], tun: Ok(()), kernel_esp: Ok(()) };
+        let mut host = Host {
+            prefixes: Vec::new(),
+            path: vec!["/bin".into(), "/usr/bin".into()],
+            tun: Ok(()),
+            kernel_esp: Ok(()),
+        };
         assert!(host.find("sh", &["/nonexistent"]).is_some());
         assert_eq!(host.find("no-such-program", &[]), None);
+        host.prefixes.push("/usr".into());
+        assert_eq!(host.find("sh", &["/bin"]), Some("/usr/bin/sh".into()));
         let error = probe_tun(Path::new("/nonexistent/tun")).unwrap_err();
         assert!(error.contains("load the kernel module"), "{error}");
         assert_eq!(probe_tun(Path::new("/dev/null")), Ok(()));

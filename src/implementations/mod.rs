@@ -49,6 +49,11 @@ pub trait Implementation: Send + Sync {
     /// `tunnel` in its own language, exactly as [`Self::start`] uses it.
     fn configure(&self, tunnel: &Tunnel, options: &Options) -> ConfigFiles;
 
+    /// What its reviewed transcripts are filed under: its name, unless it negotiates differently on that data path.
+    fn filed_under(&self, _data_path: DataPath) -> String {
+        self.name().to_owned()
+    }
+
     /// Starts it in the cell and waits until it answers. It negotiates nothing yet, but answers the Cisco's first message.
     fn start<'a>(&'a self, cell: &'a CellContext<'a>) -> BoxFuture<'a, Result<Box<dyn Running>, Failure>>;
 }

@@ -112,6 +112,14 @@ impl Implementation for Strongswan {
         ])
     }
 
+    fn filed_under(&self, data_path: DataPath) -> String {
+        match data_path {
+            // kernel-libipsec pretends a NAT; the kernel needs none.
+            DataPath::Kernel => format!("{}-kernel", self.name()),
+            _ => self.name().to_owned(),
+        }
+    }
+
     fn start<'a>(&'a self, cell: &'a CellContext<'a>) -> BoxFuture<'a, Result<Box<dyn Running>, Failure>> {
         Box::pin(async move { Ok(Box::new(driver::Charon::start(self, cell).await?) as Box<dyn Running>) })
     }
