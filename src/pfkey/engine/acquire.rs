@@ -1,38 +1,70 @@
 //! SAs that packets wait for.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::time::Duration;
 
-use super::association::Ends;
+use super::association::{Association, Ends};
 use super::refusal::Refusal;
 use super::show::unasked;
 use super::sockets::Audience;
 use super::{DropReason, KeyEngine, KeyEvent, algorithm};
-use crate::esp::Flow;
+use crate::esp::{Flow, Severity, Spi};
 use crate::pfkey::message::{Address, Direction, Extension, Header, Message, MessageType, Policy, PolicyType, SaType};
 use crate::time::Instant;
 
 /// An SA that was asked for. Nobody is asked again before it lives on or is forgotten.
 #[derive(Debug)]
-pub(super) struct Acquire {
-    pub sequence: u32,
+struct Acquire {
+    sequence: u32,
     /// When it is forgotten.
-    pub until: Instant,
+    until: Instant,
     /// Whether a client said that the SA cannot be had.
     failed: bool,
     waiting: VecDeque<Vec<u8>>,
 }
 
+/// All SAs that were asked for.
+#[derive(Debug, Default)]
+pub(super) struct Acquires {
+    by_ends: HashMap<Ends, Acquire>,
+    by_sequence: HashMap<u32, Ends>,
+    timers: BTreeSet<(Instant, Ends)>,
+    last_sequence: u32,
+}
+
+impl Acquires {
+    fn insert(&mut self, ends: Ends, until: Instant) -> u32 {
+        self.last_sequence = self.last_sequence.checked_add(1).unwrap_or(1);
+        let sequence = self.last_sequence;
+        self.by_ends.insert(ends, Acquire { sequence, until, failed: false, waiting: VecDeque::new() });
+        self.by_sequence.insert(sequence, ends);
+        self.timers.insert((until, ends));
+        sequence
+    }
+
+    fn remove(&mut self, ends: &Ends) -> Option<Acquire> {
+        let acquire = self.by_ends.remove(ends)?;
+        self.by_sequence.remove(&acquire.sequence);
+        self.timers.remove(&(acquire.until, *ends));
+        Some(acquire)
+    }
+
+    pub(super) fn next_timeout(&self) -> Option<Instant> {
+        self.timers.first().map(|(until, _)| *until)
+    }
+}
+
 impl KeyEngine {
     /// Lets a packet wait for the SA between `ends`, and asks for it unless that was done.
     pub(super) fn wait(&mut self, now: Instant, ends: Ends, policy: (u32, u32), flow: Flow, packet: &[u8]) {
-        if !self.acquires.contains_key(&ends) {
+        if !self.acquires.by_ends.contains_key(&ends) {
             if !self.sockets.any_registered(SaType::Esp) {
                 return self.drop_packet(DropReason::NobodyToAsk(flow));
             }
             self.ask(now, ends, policy);
         }
         let most = self.settings.waiting_packets;
-        let reason = match self.acquires.get_mut(&ends) {
+        let reason = match self.acquires.by_ends.get_mut(&ends) {
             Some(acquire) if acquire.failed => DropReason::AcquireFailed(flow),
             Some(acquire) if acquire.waiting.len() < most => return acquire.waiting.push_back(packet.to_vec()),
             _ => DropReason::TooManyWaiting(flow),
@@ -42,8 +74,7 @@ impl KeyEngine {
 
     /// SADB_ACQUIRE to the clients (RFC 2367 3.1.6), with the policy by which racoon and openiked find what to negotiate.
     fn ask(&mut self, now: Instant, ends: Ends, (policy, priority): (u32, u32)) {
-        self.last_acquire = self.last_acquire.checked_add(1).unwrap_or(1);
-        let sequence = self.last_acquire;
+        let sequence = self.acquires.insert(ends, now + self.settings.acquire_lifetime);
         let header = Header { sequence, ..unasked(MessageType::Acquire, SaType::Esp) };
         let message = Message::new(header)
             .with(Extension::Source(Address::host(ends.source)))
@@ -58,18 +89,13 @@ impl KeyEngine {
             .with(Extension::Proposal(algorithm::proposal()));
         self.send(Audience::Registered(SaType::Esp), &message);
         self.event(KeyEvent::Acquire { policy, source: ends.source, destination: ends.destination, sequence });
-        let until = now + self.settings.acquire_lifetime;
-        self.acquires.insert(ends, Acquire { sequence, until, failed: false, waiting: VecDeque::new() });
     }
 
     /// An SA was made: what was asked for, by its ends or by the number of the acquire, need not be waited for any more.
     pub(super) fn acquired(&mut self, now: Instant, ends: Ends, sequence: u32) {
-        let answers = |(other, acquire): (&Ends, &Acquire)| {
-            let same = *other == ends || (acquire.sequence == sequence && other.destination == ends.destination);
-            same.then_some(*other)
-        };
-        let answered: Vec<Ends> = self.acquires.iter().filter_map(answers).collect();
-        for ends in answered {
+        let numbered = self.acquires.by_sequence.get(&sequence).copied();
+        let numbered = numbered.filter(|other| other.destination == ends.destination && *other != ends);
+        for ends in [Some(ends), numbered].into_iter().flatten() {
             for packet in self.acquires.remove(&ends).map(|acquire| acquire.waiting).unwrap_or_default() {
                 self.outbound(now, &packet);
             }
@@ -82,7 +108,8 @@ impl KeyEngine {
         if sequence == 0 || errno == 0 {
             return Ok(());
         }
-        if let Some(acquire) = self.acquires.values_mut().find(|acquire| acquire.sequence == sequence) {
+        let ends = self.acquires.by_sequence.get(&sequence);
+        if let Some(acquire) = ends.and_then(|ends| self.acquires.by_ends.get_mut(ends)) {
             acquire.failed = true;
             let lost = std::mem::take(&mut acquire.waiting).len();
             self.event(KeyEvent::AcquireFailed { sequence, lost });
@@ -90,11 +117,14 @@ impl KeyEngine {
         Ok(())
     }
 
-    /// Forgets what nobody made in time.
+    /// Forgets what nobody made in time. Linux tells of it as of a larval SA whose SPI is 0, and racoon gives its negotiation
+    /// up then.
     pub(super) fn expire_acquires(&mut self, now: Instant) {
-        let over = |(ends, acquire): (&Ends, &Acquire)| (acquire.until <= now).then_some(*ends);
-        while let Some(ends) = self.acquires.iter().find_map(over) {
-            if let Some(acquire) = self.acquires.remove(&ends).filter(|acquire| !acquire.failed) {
+        while let Some((_, ends)) = self.acquires.timers.first().copied().filter(|(until, _)| *until <= now) {
+            let Some(acquire) = self.acquires.remove(&ends) else { continue };
+            let never = Association::larval(now, Spi(0), ends, false, Duration::ZERO);
+            self.tell_expiry(&never, Severity::Hard);
+            if !acquire.failed {
                 let lost = acquire.waiting.len();
                 self.event(KeyEvent::AcquireFailed { sequence: acquire.sequence, lost });
             }

@@ -245,6 +245,10 @@ impl Associations {
         self.entries.get_mut(&id)
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// All, oldest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = (AssociationId, &Association)> {
         self.entries.iter().map(|(id, association)| (*id, association))

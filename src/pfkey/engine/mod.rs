@@ -13,13 +13,13 @@ mod sockets;
 mod spd;
 mod traffic;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use acquire::Acquire;
-use association::{Associations, Ends};
+use acquire::Acquires;
+use association::Associations;
 use policy::Policies;
 use refusal::Refusal;
 use sockets::{Audience, Sockets};
@@ -30,6 +30,9 @@ pub use policy::{Requirement, SecurityPolicy, Treatment};
 
 use super::message::{Errno, Header, Message, MessageType};
 use crate::time::Instant;
+
+/// How many SAs, and how many policies, there may be: a client that never deletes does not exhaust the memory.
+const MOST: usize = 1 << 20;
 
 /// What stands behind PF_KEY sockets: security associations, policies, and the data path through them.
 ///
@@ -42,8 +45,7 @@ pub struct KeyEngine {
     sockets: Sockets,
     associations: Associations,
     policies: Policies,
-    acquires: BTreeMap<Ends, Acquire>,
-    last_acquire: u32,
+    acquires: Acquires,
     last_reqid: u32,
     outputs: VecDeque<Output>,
 }
@@ -57,8 +59,7 @@ impl KeyEngine {
             sockets: Sockets::default(),
             associations: Associations::default(),
             policies: Policies::default(),
-            acquires: BTreeMap::new(),
-            last_acquire: 0,
+            acquires: Acquires::default(),
             last_reqid: spd::MANUAL_REQID_MAX,
             outputs: VecDeque::new(),
         }
@@ -85,8 +86,8 @@ impl KeyEngine {
 
     /// When [`Input::Timeout`] is wanted, unless something else is handled before.
     pub fn next_timeout(&self) -> Option<Instant> {
-        let acquires = self.acquires.values().map(|acquire| acquire.until).min();
-        [self.associations.next_timeout(), self.policies.next_timeout(), acquires].into_iter().flatten().min()
+        let timeouts = [self.associations.next_timeout(), self.policies.next_timeout(), self.acquires.next_timeout()];
+        timeouts.into_iter().flatten().min()
     }
 
     /// The policies, each direction in the order it is asked.

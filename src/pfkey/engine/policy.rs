@@ -25,7 +25,8 @@ pub enum Treatment {
 pub struct Requirement {
     /// Tunnel or transport.
     pub mode: Mode,
-    /// `Use`, `Require` or `Unique`.
+    /// `Use`, `Require` or `Unique`. A packet of level use that has no SA waits for one like all others: in clear it cannot
+    /// leave through the tunnel.
     pub level: Level,
     /// The SA's reqid; 0 below level unique.
     pub reqid: u32,
@@ -111,15 +112,21 @@ pub(super) struct Traffic {
     pub destination: Address,
 }
 
-/// The policies of one direction, in the order they are asked.
-#[derive(Debug, Default)]
-struct Chain(Vec<SecurityPolicy>);
+/// A policy's place among those of its direction.
+#[derive(Debug)]
+struct Rank {
+    priority: u32,
+    selector: Selector,
+    id: u32,
+}
 
 /// All policies.
 #[derive(Debug, Default)]
 pub(super) struct Policies {
-    chains: [Chain; 3],
-    directions: HashMap<u32, Direction>,
+    by_id: HashMap<u32, SecurityPolicy>,
+    by_selector: HashMap<(Direction, Selector), u32>,
+    /// Inbound, outbound, forward, each in the order they are asked.
+    chains: [Vec<Rank>; 3],
     timers: BTreeSet<(Instant, u32)>,
     last_number: u32,
 }
@@ -130,47 +137,56 @@ impl Policies {
         loop {
             self.last_number = self.last_number.wrapping_add(8);
             let id = self.last_number | place(direction).unwrap_or(0) as u32;
-            if !self.directions.contains_key(&id) {
+            if id >= 8 && !self.by_id.contains_key(&id) {
                 return id;
             }
         }
     }
 
     pub(super) fn insert(&mut self, mut policy: SecurityPolicy) {
-        self.directions.insert(policy.id, policy.direction);
+        let Some(place) = place(policy.direction) else { return };
         policy.timer = policy.ends();
         self.timers.extend(policy.timer.map(|end| (end, policy.id)));
-        if let Some(Chain(chain)) = place(policy.direction).map(|place| &mut self.chains[place]) {
-            let at = chain.partition_point(|other| other.priority <= policy.priority);
-            chain.insert(at, policy);
-        }
+        let SecurityPolicy { id, direction, selector, priority, .. } = policy;
+        let chain = &mut self.chains[place];
+        let at = chain.partition_point(|other| other.priority <= priority);
+        chain.insert(at, Rank { priority, selector, id });
+        self.by_selector.insert((direction, selector), id);
+        self.by_id.insert(id, policy);
     }
 
     pub(super) fn remove(&mut self, id: u32) -> Option<SecurityPolicy> {
-        let direction = self.directions.remove(&id)?;
-        let Chain(chain) = &mut self.chains[place(direction)?];
-        let at = chain.iter().position(|policy| policy.id == id)?;
-        let policy = chain.remove(at);
+        let policy = self.by_id.remove(&id)?;
+        self.by_selector.remove(&(policy.direction, policy.selector));
+        if let Some(place) = place(policy.direction) {
+            self.chains[place].retain(|rank| rank.id != id);
+        }
         if let Some(end) = policy.timer {
             self.timers.remove(&(end, id));
         }
         Some(policy)
     }
 
+    /// Takes all out, and gives back their numbers in the order of [`iter`](Self::iter).
+    pub(super) fn clear(&mut self) -> Vec<u32> {
+        let ids = self.iter().map(|policy| policy.id).collect();
+        *self = Self { last_number: self.last_number, ..Self::default() };
+        ids
+    }
+
     pub(super) fn get(&self, id: u32) -> Option<&SecurityPolicy> {
-        let direction = self.directions.get(&id)?;
-        self.chain(*direction).iter().find(|policy| policy.id == id)
+        self.by_id.get(&id)
     }
 
     /// The policy of exactly this direction and selector.
-    pub(super) fn same(&self, direction: Direction, selector: &Selector) -> Option<&SecurityPolicy> {
-        self.chain(direction).iter().find(|policy| policy.selector == *selector)
+    pub(super) fn same(&self, direction: Direction, selector: &Selector) -> Option<u32> {
+        self.by_selector.get(&(direction, *selector)).copied()
     }
 
     /// The policy that decides on a packet.
     pub(super) fn find(&mut self, now: Instant, direction: Direction, flow: &Flow) -> Option<&SecurityPolicy> {
-        let Chain(chain) = &mut self.chains[place(direction)?];
-        let policy = chain.iter_mut().find(|policy| policy.selector.matches(flow))?;
+        let rank = self.chains[place(direction)?].iter().find(|rank| rank.selector.matches(flow))?;
+        let policy = self.by_id.get_mut(&rank.id)?;
         policy.last_used = Some(now);
         Some(policy)
     }
@@ -180,7 +196,7 @@ impl Policies {
         while let Some(timer) = self.timers.first().copied().filter(|(end, _)| *end <= now) {
             self.timers.remove(&timer);
             let (_, id) = timer;
-            let Some(policy) = self.get_mut(id) else { continue };
+            let Some(policy) = self.by_id.get_mut(&id) else { continue };
             policy.timer = policy.ends();
             match policy.timer {
                 Some(end) if end > now => self.timers.extend([(end, id)]),
@@ -190,22 +206,17 @@ impl Policies {
         None
     }
 
-    fn get_mut(&mut self, id: u32) -> Option<&mut SecurityPolicy> {
-        let Chain(chain) = &mut self.chains[place(*self.directions.get(&id)?)?];
-        chain.iter_mut().find(|policy| policy.id == id)
-    }
-
     pub(super) fn next_timeout(&self) -> Option<Instant> {
         self.timers.first().map(|(end, _)| *end)
     }
 
     /// All: inbound, outbound, forward, each in the order they are asked.
     pub(super) fn iter(&self) -> impl Iterator<Item = &SecurityPolicy> {
-        self.chains.iter().flat_map(|Chain(chain)| chain)
+        self.chains.iter().flatten().filter_map(|rank| self.by_id.get(&rank.id))
     }
 
-    fn chain(&self, direction: Direction) -> &[SecurityPolicy] {
-        place(direction).map_or(&[], |place| &self.chains[place].0)
+    pub(super) fn len(&self) -> usize {
+        self.by_id.len()
     }
 }
 

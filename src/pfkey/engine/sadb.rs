@@ -27,6 +27,7 @@ impl KeyEngine {
         let ends = ends(message)?;
         let (min, max) = spi_range(message.spi_range())?;
         let spi = self.free_spi(ends.destination, min, max)?;
+        self.check_room()?;
         let inbound = self.is_local(ends.destination);
         let lifetime = self.settings.acquire_lifetime;
         let id = self.associations.insert_larval(Association::larval(now, spi, ends, inbound, lifetime));
@@ -56,7 +57,15 @@ impl KeyEngine {
                 return Err(Refusal::new(Errno::Exists, format!("an SA to {} has the SPI {spi}", ends.destination)));
             }
         }
+        self.check_room()?;
         self.install(now, message, wanted)
+    }
+
+    fn check_room(&self) -> Result<(), Refusal> {
+        if self.associations.len() >= super::MOST {
+            return Err(Refusal::new(Errno::NoBuffers, "there are too many SAs"));
+        }
+        Ok(())
     }
 
     /// SADB_UPDATE: keys for a larval SA; another lifetime and other ports for one that has keys (Linux,
@@ -211,7 +220,7 @@ impl KeyEngine {
         }
     }
 
-    fn tell_expiry(&mut self, association: &Association, severity: Severity) {
+    pub(super) fn tell_expiry(&mut self, association: &Association, severity: Severity) {
         let header = unasked(MessageType::Expire, SaType::Esp);
         let message = self.show_sa(header, association, Shown::Expired(severity));
         self.send(Audience::Registered(SaType::Esp), &message);

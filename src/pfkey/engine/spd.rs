@@ -23,13 +23,16 @@ impl KeyEngine {
         let policy = message.policy().ok_or_else(|| Refusal::missing("X_POLICY"))?;
         let traffic = traffic(message, policy)?;
         let treatment = self.treatment(policy)?;
-        let old = self.policies.same(traffic.direction, &traffic.selector).map(|old| old.id);
+        let old = self.policies.same(traffic.direction, &traffic.selector);
         let id = match old {
             Some(id) if replace => {
                 self.policies.remove(id);
                 id
             }
             Some(id) => return Err(Refusal::new(Errno::Exists, format!("policy {id} is for these packets"))),
+            None if self.policies.len() >= super::MOST => {
+                return Err(Refusal::new(Errno::NoBuffers, "there are too many policies"));
+            }
             None => self.policies.next_id(traffic.direction),
         };
         let mut made = SecurityPolicy::new(now, id, traffic, policy.priority, treatment);
@@ -47,7 +50,7 @@ impl KeyEngine {
     pub(super) fn spd_delete(&mut self, message: &Message) -> Result<(), Refusal> {
         let policy = message.policy().ok_or_else(|| Refusal::missing("X_POLICY"))?;
         let traffic = traffic(message, policy)?;
-        let found = self.policies.same(traffic.direction, &traffic.selector).map(|policy| policy.id);
+        let found = self.policies.same(traffic.direction, &traffic.selector);
         self.delete_policy(message.header, found.ok_or_else(no_such_policy)?)
     }
 
@@ -86,9 +89,8 @@ impl KeyEngine {
 
     /// SADB_X_SPDFLUSH.
     pub(super) fn spd_flush(&mut self, message: &Message) -> Result<(), Refusal> {
-        let ids: Vec<u32> = self.policies.iter().map(|policy| policy.id).collect();
+        let ids = self.policies.clear();
         for id in &ids {
-            self.policies.remove(*id);
             self.event(KeyEvent::PolicyDeleted { id: *id });
         }
         self.send(Audience::All, &Message::new(Header { errno: 0, ..message.header }));

@@ -8,7 +8,7 @@ use super::{DropReason, KeyEngine, KeyEvent, Output};
 use crate::esp::{Decapsulated, EspError, Flow, Mode};
 use crate::pfkey::message::Direction;
 use crate::time::Instant;
-use crate::wire::ipv4::Ipv4Packet;
+use crate::wire::ipv4::{Ipv4Packet, checksum, protocol};
 
 impl KeyEngine {
     /// A packet that leaves.
@@ -100,11 +100,34 @@ fn inner_packet(association: &Association, source: Ipv4Addr, opened: Decapsulate
         Mode::Tunnel => Ok(opened.payload),
         Mode::Transport => {
             let destination = association.ends.destination;
-            let packet = Ipv4Packet::new(opened.next_header, source, destination, opened.payload);
-            match packet.total_length() {
-                length if length > usize::from(u16::MAX) => Err(EspError::TooLong(length)),
-                _ => Ok(packet.to_bytes()),
+            let mut packet = Ipv4Packet::new(opened.next_header, source, destination, opened.payload);
+            if packet.total_length() > usize::from(u16::MAX) {
+                return Err(EspError::TooLong(packet.total_length()));
             }
+            if association.nat.is_some() {
+                renew_checksum(&mut packet);
+            }
+            Ok(packet.to_bytes())
         }
     }
+}
+
+/// Computes the checksum of TCP or UDP anew: the sender made it with the addresses from before the NAT (RFC 3948 3.1.2). ESP
+/// has verified the octets already.
+fn renew_checksum(packet: &mut Ipv4Packet) {
+    let at = match packet.protocol {
+        protocol::TCP => 16,
+        protocol::UDP if packet.payload.get(6..8) != Some(&[0, 0]) => 6,
+        _ => return,
+    };
+    let length = packet.payload.len() as u16;
+    let pseudo = Ipv4Packet::pseudo_header(packet.source, packet.destination, packet.protocol, length);
+    let Some(field) = packet.payload.get_mut(at..at + 2) else { return };
+    field.fill(0);
+    let sum = match checksum(&[&pseudo, &packet.payload]) {
+        // UDP says by zero that there is none.
+        0 if packet.protocol == protocol::UDP => 0xffff,
+        sum => sum,
+    };
+    packet.payload[at..at + 2].copy_from_slice(&sum.to_be_bytes());
 }

@@ -200,3 +200,6 @@ find! {
     /// The peer's address before the NAT.
     nat_t_original_address: NatTOriginalAddress => Address,
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -40,3 +40,71 @@ fn policies_are_added_shown_and_deleted() {
     rig.done(setkey, &spd(MessageType::SpdFlush));
     assert_eq!(rig.engine.policies().count(), 0);
 }
+
+#[test]
+fn an_update_replaces_and_keeps_the_number() {
+    let mut rig = Rig::new();
+    let socket = rig.open();
+    let mut update = tunnel(Direction::Outbound, LEFT, RIGHT, Level::Require, 0);
+    update.header.kind = MessageType::SpdUpdate;
+    assert_eq!(rig.done(socket, &update).policy().unwrap().id, 9);
+    let mut discard = policy(Direction::Outbound, LEFT, RIGHT, PolicyType::Discard, Vec::new());
+    discard.header.kind = MessageType::SpdUpdate;
+    assert_eq!(rig.done(socket, &discard).policy().unwrap().id, 9);
+    assert_eq!(rig.engine.policies().map(|policy| policy.treatment).collect::<Vec<_>>(), [Treatment::Discard]);
+    let mut index = policy(Direction::Forward, LEFT, RIGHT, PolicyType::Discard, Vec::new());
+    index.header.kind = MessageType::SpdSetIdx;
+    assert_eq!(rig.done(socket, &index).policy().unwrap().id, 18);
+}
+
+#[test]
+fn reqids_beyond_the_administrators_are_the_engines() {
+    let mut rig = Rig::new();
+    let socket = rig.open();
+    let mut reqid = |net, reqid| {
+        let added = rig.done(socket, &tunnel(Direction::Outbound, LEFT, [10, 2, net], Level::Unique, reqid));
+        let request = added.policy().unwrap().requests[0];
+        (request.level, request.reqid)
+    };
+    assert_eq!(reqid(1, 0x3fff), (Level::Unique, 0x3fff));
+    assert_eq!(reqid(2, 0x9999), (Level::Unique, 0x4000));
+    assert_eq!(reqid(3, 0), (Level::Unique, 0x4001));
+    let required = rig.done(socket, &tunnel(Direction::Outbound, LEFT, RIGHT, Level::Default, 7));
+    assert_eq!(required.policy().unwrap().requests[0].level, Level::Require);
+    let used = rig.done(socket, &tunnel(Direction::Inbound, LEFT, RIGHT, Level::Use, 0));
+    assert_eq!(used.policy().unwrap().requests[0].level, Level::Use);
+}
+
+#[test]
+fn what_no_policy_can_be_made_of_is_refused() {
+    let mut rig = Rig::new();
+    let socket = rig.open();
+    let add = tunnel(Direction::Outbound, LEFT, RIGHT, Level::Require, 0);
+    let with = |change: &dyn Fn(&mut Policy)| {
+        let mut policy = add.policy().unwrap().clone();
+        change(&mut policy);
+        instead(add.clone(), Extension::Policy(policy))
+    };
+    let without = |kind| {
+        let mut message = add.clone();
+        message.extensions.retain(|other| other.kind() != kind);
+        message
+    };
+    let cases = [
+        (with(&|policy| policy.direction = Direction::Any), Errno::Invalid),
+        (with(&|policy| policy.direction = Direction::Unknown(4)), Errno::Invalid),
+        (with(&|policy| policy.kind = PolicyType::Entrust), Errno::Invalid),
+        (with(&|policy| policy.requests[0].protocol = 51), Errno::ProtocolNotSupported),
+        (with(&|policy| policy.requests.push(policy.requests[0])), Errno::ProtocolNotSupported),
+        (with(&|policy| policy.requests[0].mode = IpsecMode::Beet), Errno::Invalid),
+        (with(&|policy| policy.requests[0].level = Level::Unknown(4)), Errno::Invalid),
+        (with(&|policy| policy.requests[0].ends = None), Errno::Invalid),
+        (without(ExtensionType::Policy), Errno::Invalid),
+        (without(ExtensionType::AddressSource), Errno::Invalid),
+        (without(ExtensionType::AddressDestination), Errno::Invalid),
+    ];
+    for (case, errno) in cases {
+        assert_eq!(rig.refused(socket, &case), errno, "{case:?}");
+    }
+    assert_eq!(rig.engine.policies().count(), 0);
+}
