@@ -298,7 +298,7 @@ async fn beside() -> Outcome {
     let namespace = Namespace::new("beside")?;
     let (process, mut lines) = Process::spawn(&namespace, &shell("echo 42 > /run/mine; echo ready; sleep 9"), clock)?;
     lines.recv().await.ok_or("a line")?;
-    let finished = process::run_beside(&process, &namespace, &shell("cat /run/mine"), LIMIT, clock).await?;
+    let finished = process::run_beside(&process, &shell("cat /run/mine"), LIMIT, clock).await?;
     assert_eq!(finished.text(Stream::Stdout), "42\n");
     assert_eq!(std::fs::read_to_string(process.file("/run/mine".as_ref()))?, "42\n");
     Ok(())

@@ -14,8 +14,8 @@ use ike_interop::scenario::{self, Cell};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() -> ExitCode {
-    // The built-in implementation is this very program, started anew in its namespace.
-    if std::env::args().nth(1).as_deref() == Some("gateway") {
+    // The built-in implementation, for one, is this very program, started anew in its namespace.
+    if cli::started_by_cell() {
         return cli::main();
     }
     // Before any thread is there.

@@ -95,7 +95,12 @@ fn examine(sandbox: Option<String>, lab: Vec<Probe>, host: &Host, registry: &Reg
     Findings {
         sandbox: Probe { name: "sandbox".to_owned(), ready: sandbox.is_none(), missing: sandbox },
         lab,
-        data_paths: vec![probe("TUN device", &host.tun), probe("kernel ESP", &host.kernel_esp)],
+        data_paths: vec![
+            probe("TUN device", &host.tun),
+            probe("kernel ESP", &host.kernel_esp),
+            probe("PF_KEY", &host.pf_key),
+            probe("seccomp notice", &host.system_call_notification),
+        ],
         implementations: registry.iter().map(|(named, driver)| row(named, driver, host)).collect(),
     }
 }
@@ -160,6 +165,8 @@ mod tests {
             path: Vec::new(),
             tun: Err("/dev/net/tun: not found (load the kernel module `tun`)".to_owned()),
             kernel_esp: Ok(()),
+            pf_key: Err("Address family not supported by protocol".to_owned()),
+            system_call_notification: Ok(()),
         };
         let veth =
             Probe { name: "veth links".to_owned(), ready: false, missing: Some("no\nremedy: modprobe".to_owned()) };
@@ -177,6 +184,7 @@ mod tests {
             "remedy: modprobe",
             "load the kernel module",
             "kernel ESP       ready",
+            "PF_KEY           missing",
         ] {
             assert!(text.contains(wanted), "{text}");
         }

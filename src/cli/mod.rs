@@ -4,13 +4,13 @@ mod check;
 mod decode;
 mod doctor;
 mod gateway;
+mod key_engine;
 mod lab;
 mod list;
-mod merge;
-mod report;
 mod run;
 mod schema;
 pub mod selecting;
+mod under_key_engine;
 
 use std::process::ExitCode;
 
@@ -43,11 +43,22 @@ enum Verb {
     Decode(decode::Arguments),
     Lab(lab::Arguments),
     Doctor(doctor::Arguments),
-    Report(report::Arguments),
-    Merge(merge::Arguments),
     Schema(schema::Arguments),
     #[command(hide = true)]
     Gateway(gateway::Arguments),
+    #[command(hide = true)]
+    KeyEngine(key_engine::Arguments),
+    #[command(hide = true)]
+    UnderKeyEngine(under_key_engine::Arguments),
+}
+
+/// The verbs that cells start this very program anew with. A program that runs cells of its own has to hand them to
+/// [`main`].
+const INNER_VERBS: [&str; 3] = ["gateway", "key-engine", "under-key-engine"];
+
+/// Whether a cell has started this process.
+pub fn started_by_cell() -> bool {
+    std::env::args().nth(1).is_some_and(|verb| INNER_VERBS.contains(&verb.as_str()))
 }
 
 /// Runs the command the process was started with.
@@ -57,12 +68,12 @@ pub fn main() -> ExitCode {
         Verb::Run(arguments) => run::run(&arguments),
         Verb::Lab(arguments) => lab::run(&arguments),
         Verb::Gateway(arguments) => gateway::run(&arguments),
+        Verb::KeyEngine(arguments) => key_engine::run(&arguments),
+        Verb::UnderKeyEngine(arguments) => under_key_engine::run(&arguments),
         Verb::List(arguments) => list::run(&arguments),
         Verb::Check(arguments) => check::run(&arguments),
         Verb::Decode(arguments) => decode::run(&arguments),
         Verb::Doctor(arguments) => doctor::run(&arguments),
-        Verb::Report(arguments) => report::run(&arguments),
-        Verb::Merge(arguments) => merge::run(&arguments),
         Verb::Schema(arguments) => schema::run(&arguments),
     }
 }

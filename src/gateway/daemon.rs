@@ -13,10 +13,11 @@ use super::control::{IsakmpReport, PairReport, Reply, Request};
 use super::machine::{Gateway, Input, Output, esp_of_raw};
 use super::policy::INTERFACE;
 use super::settings::Settings;
-use crate::lab::esp_socket::EspSocket;
 use crate::lab::link::{Links, NextHop};
+use crate::lab::raw_socket::RawSocket;
 use crate::lab::tun::Tun;
 use crate::lab::{Clock, LabError};
+use crate::wire::ipv4::protocol;
 
 /// The line it writes when everything is open and it answers.
 pub const READY: &str = "ready";
@@ -74,7 +75,7 @@ pub async fn run(settings: &Path, control: &Path) -> Result<(), DaemonError> {
 struct Sockets {
     ike: UdpSocket,
     natt: UdpSocket,
-    esp: EspSocket,
+    esp: RawSocket,
     tun: Tun,
 }
 
@@ -87,7 +88,7 @@ impl Sockets {
                 .map_err(|source| DaemonError::Open { what: format!("UDP {address}"), source })
         };
         let (ike, natt) = (udp(500).await?, udp(4500).await?);
-        let esp = EspSocket::open_here(settings.local)?;
+        let esp = RawSocket::open_here(settings.local, protocol::ESP)?;
         let tun = Tun::open_here(INTERFACE)?;
         let links = Links::open_here()?;
         let index = links.index(INTERFACE).await?;

@@ -4,6 +4,8 @@ use std::fs::OpenOptions;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use socket2::{Domain, Protocol, Socket, Type};
+
 /// What implementations find on this machine. Probed once, inside the sandbox.
 #[derive(Clone, Debug)]
 pub struct Host {
@@ -16,6 +18,10 @@ pub struct Host {
     pub tun: Result<(), String>,
     /// Whether the kernel takes ESP SAs; why not, otherwise.
     pub kernel_esp: Result<(), String>,
+    /// Whether the kernel has PF_KEY sockets; why not, otherwise.
+    pub pf_key: Result<(), String>,
+    /// Whether one process can answer system calls of another (seccomp_unotify(2)); why not, otherwise.
+    pub system_call_notification: Result<(), String>,
 }
 
 impl Host {
@@ -28,6 +34,8 @@ impl Host {
             path: std::env::split_paths(&path).collect(),
             tun: probe_tun(Path::new("/dev/net/tun")),
             kernel_esp: xfrm::probe().map_err(|error| error.to_string()),
+            pf_key: probe_pf_key().map_err(|error| error.to_string()),
+            system_call_notification: probe_system_call_notification(),
         }
     }
 
@@ -54,6 +62,20 @@ fn probe_tun(device: &Path) -> Result<(), String> {
             };
             Err(format!("{}: {error} ({remedy})", device.display()))
         }
+    }
+}
+
+/// Opens a socket of RFC 2367's version 2.
+fn probe_pf_key() -> io::Result<()> {
+    Socket::new(Domain::from(libc::AF_KEY), Type::RAW, Some(Protocol::from(2))).map(drop)
+}
+
+fn probe_system_call_notification() -> Result<(), String> {
+    const ACTIONS: &str = "/proc/sys/kernel/seccomp/actions_avail";
+    match std::fs::read_to_string(ACTIONS) {
+        Ok(actions) if actions.split_whitespace().any(|action| action == "user_notif") => Ok(()),
+        Ok(_) => Err("the kernel is older than 5.0".to_owned()),
+        Err(error) => Err(format!("{ACTIONS}: {error} (the kernel needs CONFIG_SECCOMP_FILTER)")),
     }
 }
 
@@ -170,6 +192,8 @@ mod tests {
             path: vec!["/bin".into(), "/usr/bin".into()],
             tun: Ok(()),
             kernel_esp: Ok(()),
+            pf_key: Ok(()),
+            system_call_notification: Ok(()),
         };
         assert!(host.find("sh", &["/nonexistent"]).is_some());
         assert_eq!(host.find("no-such-program", &[]), None);

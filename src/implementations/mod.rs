@@ -16,6 +16,7 @@ use crate::scenario::Tunnel;
 pub mod builtin;
 pub mod failure;
 pub mod host;
+pub mod racoon;
 pub mod registry;
 pub mod sa;
 pub mod strongswan;
@@ -113,6 +114,8 @@ pub enum DataPath {
     Tun,
     /// The kernel's ESP.
     Kernel,
+    /// Our key engine, which is the kernel for an implementation that speaks PF_KEY.
+    KeyEngine,
 }
 
 impl fmt::Display for DataPath {
@@ -120,6 +123,7 @@ impl fmt::Display for DataPath {
         formatter.write_str(match self {
             Self::Tun => "tun",
             Self::Kernel => "kernel",
+            Self::KeyEngine => "key engine",
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::implementations::{Implementation, builtin, strongswan};
+use crate::implementations::{Implementation, builtin, racoon, strongswan};
 use crate::scenario::names::{ImplementationName, Named, Names};
 
 /// An implementation that is part of this program.
@@ -26,6 +26,12 @@ const BUILT_IN: &[Row] = &[
         driver: || Arc::new(builtin::Builtin),
     },
     Row { name: "strongswan", about: "strongSwan's charon.", usual: true, driver: || Arc::new(strongswan::Strongswan) },
+    Row {
+        name: "racoon",
+        about: "racoon and setkey, of ipsec-tools.",
+        usual: false,
+        driver: || Arc::new(racoon::Racoon),
+    },
 ];
 
 /// The implementations that can be named, with the driver of each.

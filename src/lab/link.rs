@@ -10,7 +10,7 @@ use futures_util::stream::TryStreamExt;
 use rtnetlink::packet_core::NetlinkPayload;
 use rtnetlink::packet_route::RouteNetlinkMessage;
 use rtnetlink::packet_route::link::{InfoData, InfoVeth, LinkAttribute, LinkMessage, State};
-use rtnetlink::packet_route::route::{RouteScope, RouteType};
+use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteScope, RouteType};
 use rtnetlink::sys::protocols::NETLINK_ROUTE;
 use rtnetlink::sys::{AsyncSocket, SocketAddr, TokioSocket};
 use rtnetlink::{
@@ -159,6 +159,26 @@ impl Links {
         }
         let result = self.handle.route().add(route.build()).execute().await;
         self.done(|| format!("adding the route to {to}"), result)
+    }
+
+    /// Where packets to `to` go now.
+    ///
+    /// # Errors
+    /// When there is no route.
+    pub async fn next_hop(&self, to: Ipv4Addr) -> Result<NextHop, LabError> {
+        let question = RouteMessageBuilder::<Ipv4Addr>::new().destination_prefix(to, 32).build();
+        let mut found = self.handle.route().get(question).execute();
+        let doing = || format!("looking for the route to {to}");
+        let route = self.done(doing, found.try_next().await)?;
+        let mut next_hop = None;
+        for attribute in route.into_iter().flat_map(|route| route.attributes) {
+            match attribute {
+                RouteAttribute::Gateway(RouteAddress::Inet(gateway)) => next_hop = Some(NextHop::Gateway(gateway)),
+                RouteAttribute::Oif(index) => next_hop = next_hop.or(Some(NextHop::Interface(index))),
+                _ => {}
+            }
+        }
+        next_hop.ok_or_else(|| LabError::new(format!("{} in {}", doing(), self.place), io::ErrorKind::NotFound))
     }
 
     /// Removes the route to exactly `to` from the main table.

@@ -4,15 +4,17 @@ use std::io;
 
 pub mod cell;
 pub mod clock;
-pub mod esp_socket;
 pub mod forwarder;
 pub mod frame_port;
+pub mod interception;
 pub mod internet;
 pub mod link;
 pub mod namespace;
+pub mod packet_pair;
 pub mod ping;
 pub mod probe;
 pub mod process;
+pub mod raw_socket;
 pub mod sandbox;
 pub mod schedule;
 mod sys;

@@ -147,13 +147,8 @@ impl Process {
     ///
     /// # Errors
     /// As [`Self::spawn`], or when this program has ended.
-    pub fn spawn_beside(
-        &self,
-        namespace: &Namespace,
-        program: &Program,
-        clock: Clock,
-    ) -> Result<(Self, Lines), LabError> {
-        Self::start(program, Entry::same_mounts(namespace, program, self.pid)?, clock)
+    pub fn spawn_beside(&self, program: &Program, clock: Clock) -> Result<(Self, Lines), LabError> {
+        Self::start(program, Entry::beside(program, self.pid)?, clock)
     }
 
     fn start(program: &Program, mut entry: Entry, clock: Clock) -> Result<(Self, Lines), LabError> {
@@ -280,12 +275,11 @@ pub async fn run(
 /// As [`run`].
 pub async fn run_beside(
     process: &Process,
-    namespace: &Namespace,
     program: &Program,
     limit: Duration,
     clock: Clock,
 ) -> Result<Finished, LabError> {
-    let (process, lines) = process.spawn_beside(namespace, program, clock)?;
+    let (process, lines) = process.spawn_beside(program, clock)?;
     finish(process, lines, program, limit).await
 }
 
@@ -343,7 +337,7 @@ fn c_string(path: &Path) -> io::Result<CString> {
     Ok(CString::new(path.as_os_str().as_bytes())?)
 }
 
-/// What keeps a mount namespace open.
-fn mounts_of(pid: Pid) -> io::Result<OwnedFd> {
-    Ok(fs::File::open(format!("/proc/{}/ns/mnt", pid.as_raw_nonzero()))?.into())
+/// What keeps a namespace of a process open; `kind` is its name in `/proc`.
+fn namespace_of(pid: Pid, kind: &str) -> io::Result<OwnedFd> {
+    Ok(fs::File::open(format!("/proc/{}/ns/{kind}", pid.as_raw_nonzero()))?.into())
 }

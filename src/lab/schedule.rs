@@ -4,13 +4,12 @@
 //! the thread that started them, and no two cells share anything but the sandbox.
 
 use std::collections::VecDeque;
-use std::io;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::evidence::log::{Beginning, Configs, EventLog, Reviewed};
+use crate::evidence::log::EventLog;
 use crate::implementations::{DataPath, Implementation};
 use crate::lab::cell::{self, CellError, CellRun};
 use crate::scenario::Cell;
@@ -32,10 +31,6 @@ pub struct Job {
     pub folder: PathBuf,
     /// The seed of its random choices.
     pub seed: u64,
-    /// What both sides run with.
-    pub configs: Configs,
-    /// The transcript to hold against it.
-    pub reviewed: Option<Reviewed>,
 }
 
 /// What happens while cells run.
@@ -46,12 +41,20 @@ pub enum Progress<T> {
     Finished(T),
 }
 
-/// Does `jobs`, `at_once` at a time. What `work` makes of each, on the worker's thread, goes to `tell` on this one; no
+/// How a cell ended.
+pub struct Ended {
+    /// Its evidence, or why there is none.
+    pub log: Result<EventLog, CellError>,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+/// Runs `jobs`, `at_once` at a time. What `finish` makes of each, on the worker's thread, goes to `tell` on this one; no
 /// further cell is begun once that breaks.
 pub fn run<T: Send>(
     jobs: Vec<Job>,
     at_once: usize,
-    work: impl Fn(&Job) -> T + Sync,
+    finish: impl Fn(&Job, Ended) -> T + Sync,
     mut tell: impl FnMut(Progress<T>) -> ControlFlow<()>,
 ) {
     let workers = at_once.clamp(1, jobs.len().max(1));
@@ -61,12 +64,12 @@ pub fn run<T: Send>(
     std::thread::scope(|scope| {
         for _ in 0..workers {
             let progress = progress.clone();
-            let (next, work) = (&next, &work);
+            let (next, finish) = (&next, &finish);
             scope.spawn(move || {
                 while let Some(job) = next() {
                     // Nobody listens any more when the run was broken off.
                     let _ = progress.send(Progress::Started(job.cell.name.clone()));
-                    let finished = work(&job);
+                    let finished = finish(&job, run_one(&job));
                     let _ = progress.send(Progress::Finished(finished));
                 }
             });
@@ -80,17 +83,15 @@ pub fn run<T: Send>(
     });
 }
 
-/// Runs one cell on this thread: the attempt of that number, when those before took so long.
-///
-/// # Errors
-///
-/// When there is no evidence of it; see [`CellError`].
-pub fn run_one(job: &Job, attempt: u32, before: Duration) -> Result<EventLog, CellError> {
-    // What an earlier run left is about other things.
-    match std::fs::remove_dir_all(&job.folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-        _ => std::fs::create_dir_all(&job.folder)?,
-    }
+/// Runs one cell on this thread.
+pub fn run_one(job: &Job) -> Ended {
+    let started = Instant::now();
+    let log = perform(job);
+    Ended { log, duration: started.elapsed() }
+}
+
+fn perform(job: &Job) -> Result<EventLog, CellError> {
+    std::fs::create_dir_all(&job.folder)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let run = CellRun {
         cell: &job.cell,
@@ -101,8 +102,7 @@ pub fn run_one(job: &Job, attempt: u32, before: Duration) -> Result<EventLog, Ce
         folder: &job.folder,
         seed: job.seed,
     };
-    let (configs, reviewed) = (job.configs.clone(), job.reviewed.clone());
-    runtime.block_on(cell::run(&run, Beginning { configs, reviewed, attempt, before }))
+    runtime.block_on(cell::run(&run))
 }
 
 /// The seed of a cell of a run with `seed`: another for each name, the same each time.

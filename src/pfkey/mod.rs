@@ -7,6 +7,7 @@
 //! Where RFC 2367, KAME and Linux differ, it does what Linux does, because that is what the daemons under test run on; the
 //! doc comments say where.
 
+pub mod daemon;
 pub mod engine;
 pub mod message;
 

@@ -19,7 +19,9 @@ pub(super) fn plugins(data_path: DataPath) -> &'static [&'static str] {
         DataPath::Tun => {
             &["random", "nonce", "openssl", "kdf", "kernel-libipsec", "kernel-netlink", "socket-default", "vici"]
         }
-        DataPath::Kernel => &["random", "nonce", "openssl", "kdf", "kernel-netlink", "socket-default", "vici"],
+        DataPath::Kernel | DataPath::KeyEngine => {
+            &["random", "nonce", "openssl", "kdf", "kernel-netlink", "socket-default", "vici"]
+        }
     }
 }
 

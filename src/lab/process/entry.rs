@@ -11,7 +11,7 @@ use rustix::mount::{MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeF
 use rustix::process::{Pid, Signal};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
 
-use super::{Program, c_string, mounts_of};
+use super::{Program, c_string, namespace_of};
 use crate::lab::LabError;
 use crate::lab::namespace::Namespace;
 use crate::lab::sys::process::{before_exec, unshare};
@@ -67,16 +67,17 @@ impl Entry {
             Ok(Mounts::Own { private, binds: binds.collect::<Result<_, _>>()? })
         };
         let mounts = prepare().map_err(|source| failed(program, source))?;
-        Self::new(namespace, program, mounts)
+        let network = namespace.as_fd().try_clone_to_owned().map_err(|source| failed(program, source))?;
+        Self::new(network, program, mounts)
     }
 
-    /// Into `namespace`, with the mounts of the process `pid`.
-    pub(super) fn same_mounts(namespace: &Namespace, program: &Program, pid: Pid) -> Result<Self, LabError> {
-        let mounts = mounts_of(pid).map_err(|source| failed(program, source))?;
-        Self::new(namespace, program, Mounts::Of(mounts))
+    /// Where the process `pid` is, with its mounts.
+    pub(super) fn beside(program: &Program, pid: Pid) -> Result<Self, LabError> {
+        let of = |kind| namespace_of(pid, kind).map_err(|source| failed(program, source));
+        Self::new(of("net")?, program, Mounts::Of(of("mnt")?))
     }
 
-    fn new(namespace: &Namespace, program: &Program, mounts: Mounts) -> Result<Self, LabError> {
+    fn new(network: OwnedFd, program: &Program, mounts: Mounts) -> Result<Self, LabError> {
         let prepare = || -> io::Result<Self> {
             let working_folder = match &program.working_folder {
                 Some(folder) => folder.clone(),
@@ -89,13 +90,7 @@ impl Entry {
                 labels.extend(binds.iter().map(|bind| format!("binding to {}", bind.target.to_string_lossy())));
             }
             labels.push(format!("changing to {}", working_folder.display()));
-            Ok(Self {
-                network: namespace.as_fd().try_clone_to_owned()?,
-                mounts,
-                working_folder: c_string(&working_folder)?,
-                labels,
-                report: None,
-            })
+            Ok(Self { network, mounts, working_folder: c_string(&working_folder)?, labels, report: None })
         };
         prepare().map_err(|source| failed(program, source))
     }

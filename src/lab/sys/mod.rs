@@ -1,7 +1,7 @@
 //! The system calls that no safe crate wraps: the only unsafe code of the lab.
 #![expect(
     unsafe_code,
-    reason = "fork, signal sets, packet sockets, interface ioctls and pre_exec have no safe wrapper"
+    reason = "fork, signal sets, packet sockets, interface ioctls, seccomp and pre_exec have no safe wrapper"
 )]
 
 use std::io;
@@ -12,6 +12,7 @@ use tokio::io::unix::AsyncFd;
 pub(in crate::lab) mod interface;
 pub(in crate::lab) mod packet;
 pub(in crate::lab) mod process;
+pub(in crate::lab) mod seccomp;
 pub(in crate::lab) mod signal;
 
 /// Has the current tokio runtime watch a file descriptor.

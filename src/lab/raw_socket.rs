@@ -1,4 +1,4 @@
-//! ESP as an IP protocol of its own, in and out of the kernel's IP stack.
+//! An IP protocol as it is, in and out of the kernel's IP stack: ESP, or UDP beside the kernel's own.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -11,36 +11,34 @@ use tokio::io::unix::AsyncFd;
 use crate::lab::LabError;
 use crate::lab::sys::watch;
 
-/// The IP protocol number of ESP.
-const ESP: i32 = 50;
-
 /// The longest IP packet.
 const LONGEST: usize = 65_535;
 
-/// A raw socket for ESP on one address of the calling process' network namespace.
+/// A raw socket for one protocol on one address of the calling process' network namespace.
 #[derive(Debug)]
-pub struct EspSocket {
+pub struct RawSocket {
     socket: AsyncFd<OwnedFd>,
 }
 
-impl EspSocket {
-    /// Opens the socket on `local`.
+impl RawSocket {
+    /// Opens the socket for the IP protocol with this number on `local`. What other sockets get of the protocol, they get all the same.
     ///
     /// # Errors
     /// When raw sockets are refused or the address is not there.
-    pub fn open_here(local: Ipv4Addr) -> Result<Self, LabError> {
+    pub fn open_here(local: Ipv4Addr, protocol: u8) -> Result<Self, LabError> {
         let open = || {
-            let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(ESP)))?;
+            let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(i32::from(protocol))))?;
             socket.bind(&SockAddr::from(SocketAddrV4::new(local, 0)))?;
             socket.set_nonblocking(true)?;
             watch(OwnedFd::from(socket))
         };
-        let socket =
-            open().map_err(|source| LabError::new(format!("opening a raw socket for ESP on {local}"), source))?;
+        let socket = open().map_err(|source| {
+            LabError::new(format!("opening a raw socket for the IP protocol {protocol} on {local}"), source)
+        })?;
         Ok(Self { socket })
     }
 
-    /// Waits for the next ESP packet, and gives it with its IPv4 header. Cancel safe.
+    /// Waits for the next packet, and gives it with its IPv4 header. Cancel safe.
     ///
     /// # Errors
     /// When the socket is broken.
@@ -56,15 +54,15 @@ impl EspSocket {
         }
     }
 
-    /// Sends an ESP packet, SPI first, behind an IPv4 header the kernel makes.
+    /// Sends `payload` behind an IPv4 header the kernel makes.
     ///
     /// # Errors
     /// When there is no route, or the packet is too long.
-    pub async fn send(&self, destination: Ipv4Addr, esp: &[u8]) -> io::Result<()> {
+    pub async fn send(&self, destination: Ipv4Addr, payload: &[u8]) -> io::Result<()> {
         let address = SocketAddrV4::new(destination, 0);
         loop {
             let mut ready = self.socket.writable().await?;
-            let sent = ready.try_io(|socket| Ok(sendto(socket.get_ref(), esp, SendFlags::empty(), &address)?));
+            let sent = ready.try_io(|socket| Ok(sendto(socket.get_ref(), payload, SendFlags::empty(), &address)?));
             if let Ok(result) = sent {
                 return result.map(|_| ());
             }
