@@ -3,19 +3,19 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use crate::evidence::artifacts::{self, Configs};
+use crate::evidence::artifacts;
 use crate::evidence::frames::transcript_of;
-use crate::evidence::snapshot::{self, Comparison};
-use crate::implementations::{Availability, Host, Options, Registry, Retransmission};
-use crate::lab::schedule::{self, Ended, Job, Progress, cell_seed};
-use crate::report::{CellReport, CellResult, Skip};
+use crate::evidence::log::{Beginning, CellHeader, Configs, EventLog, Happening};
+use crate::evidence::snapshot;
+use crate::implementations::{Availability, DataPath, Host, Implementation, Options, Registry, Retransmission};
+use crate::lab::schedule::{self, Job, Progress, cell_seed};
+use crate::report::{CellReport, CellResult};
 use crate::scenario::{Cell, ImplementationName};
-use crate::verdict::{self, Failure, Outcome, Verdict, artifact};
 
 /// What becomes of transcripts that differ from the reviewed ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -102,7 +102,7 @@ impl Runner {
         schedule::run(
             jobs,
             self.settings.jobs,
-            |job, ended| this.finish(job, ended),
+            |job| this.perform(job),
             |progress| {
                 tell(&progress);
                 match progress {
@@ -120,93 +120,95 @@ impl Runner {
         Ok(reports)
     }
 
-    /// What a cell is run with, or why it cannot run here.
+    /// What a cell is run with, or a report of why it cannot run here.
     fn prepare(&mut self, cell: Cell) -> Result<Job, Box<CellReport>> {
         let Some(implementation) = self.registry.driver(&cell.implementation) else {
             let reason = format!("there is no implementation {}", cell.implementation);
-            return Err(Box::new(CellReport::broken(&cell, reason, Duration::ZERO)));
+            return Err(Box::new(CellReport::broken(&cell, reason)));
         };
         let host = &self.host;
+        let seed = cell_seed(self.settings.seed, &cell.name);
         let available = self
             .available
             .entry(cell.implementation.clone())
             .or_insert_with(|| implementation.availability(host))
             .clone();
+        let strict = self.settings.strict;
         let (version, program, data_path) = match available {
             Availability::Ready { version, path, data_path } => (version, path, data_path),
-            Availability::Missing { reason, remedy } => return Err(self.lacking(&cell, Skip { reason, remedy })),
+            // What could be there: a strict run fails without it.
+            Availability::Missing { reason, remedy } => {
+                return Err(self.skip(&cell, seed, Happening::Skipped { reason, remedy, strict }));
+            }
             Availability::Unfit { reason, remedy } => {
-                return Err(Box::new(CellReport::skipped(&cell, Skip { reason, remedy })));
+                return Err(self.skip(&cell, seed, Happening::Skipped { reason, remedy, strict: false }));
             }
         };
         if let Err(unsupported) = implementation.supports(&cell.scenario.tunnel, data_path) {
-            return Err(self.lacking(&cell, Skip { reason: unsupported.to_string(), remedy: String::new() }));
+            let (reason, remedy) = (unsupported.to_string(), String::new());
+            return Err(self.skip(&cell, seed, Happening::Skipped { reason, remedy, strict }));
         }
-        let folder = self.settings.out.join("cells").join(cell.name.replace(':', "-"));
-        let seed = cell_seed(self.settings.seed, &cell.name);
-        Ok(Job { cell, implementation, program, version, data_path, folder, seed })
+        let reviewed = match self.settings.snapshots {
+            Snapshots::Check => snapshot::reviewed(&cell, &implementation.filed_under(data_path)),
+            Snapshots::Accept | Snapshots::Off => Ok(None),
+        };
+        let reviewed = reviewed.map_err(|error| {
+            Box::new(CellReport::broken(&cell, format!("cannot read the reviewed transcript: {error}")))
+        })?;
+        let configs = configs(&cell, &*implementation, data_path);
+        let folder = artifacts::folder(&self.settings.out, &cell.name);
+        Ok(Job { cell, implementation, program, version, data_path, folder, seed, configs, reviewed })
     }
 
-    /// A cell that lacks something it could have: a strict run fails it.
-    fn lacking(&self, cell: &Cell, skip: Skip) -> Box<CellReport> {
-        let mut report = CellReport::skipped(cell, skip);
-        if self.settings.strict {
-            report.result = CellResult::Fail;
-        }
-        Box::new(report)
+    /// Writes down that a cell cannot run here, so that its log alone says so.
+    fn skip(&self, cell: &Cell, seed: u64, skipped: Happening) -> Box<CellReport> {
+        let beginning = Beginning { attempt: 1, ..Beginning::default() };
+        let log = EventLog::brief(CellHeader::new(cell, "", seed, SystemTime::now(), beginning), skipped);
+        let folder = artifacts::folder(&self.settings.out, &cell.name);
+        // What an earlier run left there is no evidence of this one; that there is nothing to remove is as good.
+        let _ = std::fs::remove_dir_all(&folder);
+        Box::new(self.report(cell, &log, &folder))
     }
 
-    /// Judges a cell that ended, and tries it again when it is to be.
-    fn finish(&self, job: &Job, mut ended: Ended) -> CellReport {
-        let mut duration = Duration::ZERO;
-        let mut attempts = 1;
+    /// Runs a cell until it goes as expected, at most as often as it may, and judges it.
+    fn perform(&self, job: &Job) -> CellReport {
+        let mut before = Duration::ZERO;
+        let mut attempt = 1;
         loop {
-            duration += ended.duration;
-            let report = self.judge(job, ended, attempts, duration);
-            if !report.result.fails_the_run() || attempts > self.settings.retries {
+            let log = schedule::run_one(job, attempt, before).unwrap_or_else(|error| {
+                let (configs, reviewed) = (job.configs.clone(), job.reviewed.clone());
+                let beginning = Beginning { configs, reviewed, attempt, before };
+                let header = CellHeader::new(&job.cell, &job.version, job.seed, SystemTime::now(), beginning);
+                EventLog::brief(header, Happening::HarnessFailed { reason: error.to_string() })
+            });
+            let report = self.report(&job.cell, &log, &job.folder);
+            if !report.result.fails_the_run() || attempt > self.settings.retries {
+                self.keep(job, &log, report.result);
                 return report;
             }
-            attempts += 1;
-            ended = schedule::run_one(job);
+            before = log.duration();
+            attempt += 1;
         }
     }
 
-    fn judge(&self, job: &Job, ended: Ended, attempts: u32, duration: Duration) -> CellReport {
-        let cell = &job.cell;
-        let log = match ended.log {
-            Ok(log) => log,
-            Err(error) => return CellReport::broken(cell, error.to_string(), duration),
-        };
-        let mut verdict = verdict::judge(cell, &log);
-        let transcript = transcript_of(&log);
-        let implementation = job.implementation.filed_under(job.data_path);
-        self.compare(cell, &implementation, &transcript, &mut verdict);
-        if let Err(error) = artifacts::write(&job.folder, &log, &configs(job)) {
-            let reason = format!("cannot write {}: {error}", job.folder.display());
-            return CellReport::broken(cell, reason, duration);
-        }
-        if verdict.result == Outcome::Pass {
+    /// Keeps the transcript of a cell that passed, when it is to become the reviewed one.
+    fn keep(&self, job: &Job, log: &EventLog, result: CellResult) {
+        let passed = matches!(result, CellResult::Pass | CellResult::Flaky);
+        if passed && self.settings.snapshots == Snapshots::Accept {
             self.transcripts.lock().unwrap_or_else(PoisonError::into_inner).push(Passed {
-                cell: cell.clone(),
-                implementation,
-                transcript,
+                cell: job.cell.clone(),
+                implementation: job.implementation.filed_under(job.data_path),
+                transcript: transcript_of(log),
             });
         }
-        CellReport::judged(cell, verdict, attempts, duration, Some(job.folder.clone()))
     }
 
-    /// Holds the transcript against the reviewed one.
-    fn compare(&self, cell: &Cell, implementation: &str, transcript: &str, verdict: &mut Verdict) {
-        if self.settings.snapshots != Snapshots::Check || verdict.result == Outcome::Error {
-            return;
+    /// Judges a cell by its log, and writes its folder.
+    fn report(&self, cell: &Cell, log: &EventLog, folder: &Path) -> CellReport {
+        match artifacts::write(folder, log) {
+            Ok(()) => CellReport::of_log(cell, log, folder),
+            Err(error) => CellReport::broken(cell, format!("cannot write {}: {error}", folder.display())),
         }
-        let (expected, found) = match snapshot::compare(cell, implementation, transcript) {
-            Ok(Comparison::Match | Comparison::Missing) => return,
-            Ok(Comparison::Changed { file, diff }) => (format!("as reviewed in {}", file.display()), diff),
-            Err(error) => ("a reviewed transcript that can be read".to_owned(), error.to_string()),
-        };
-        verdict.failures.push(Failure { what: "transcript".to_owned(), expected, found, place: artifact::TRANSCRIPT });
-        verdict.result = Outcome::Fail;
     }
 
     /// Makes the transcripts the reviewed ones, one for all releases where they agree.
@@ -232,16 +234,14 @@ impl Runner {
     }
 }
 
-/// What both sides ran with.
-fn configs(job: &Job) -> Configs {
-    let scenario = &job.cell.scenario;
-    let options = Options { data_path: job.data_path, retransmission: Retransmission::default() };
-    let written = job.implementation.configure(&scenario.tunnel, &options);
-    let native = scenario.native.get(&job.cell.implementation);
-    let files = match native {
+/// What both sides run with.
+fn configs(cell: &Cell, implementation: &dyn Implementation, data_path: DataPath) -> Configs {
+    let scenario = &cell.scenario;
+    let options = Options { data_path, retransmission: Retransmission::default() };
+    let files = match scenario.native.get(&cell.implementation) {
         Some(files) => files.iter().map(|(name, source)| (name.clone(), source.text.to_string())).collect(),
-        None => written,
+        None => implementation.configure(&scenario.tunnel, &options),
     };
-    let files = files.into_iter().map(|(name, text)| (format!("{}/{name}", job.implementation.name()), text));
+    let files = files.into_iter().map(|(name, text)| (format!("{}/{name}", implementation.name()), text));
     files.chain([("cisco/running-config.ios".to_owned(), scenario.router.config.text.to_string())]).collect()
 }

@@ -16,9 +16,9 @@ fn tshark_opens_what_the_harness_wrote() {
         return;
     }
     let file = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(LOG)).unwrap();
-    let log = EventLog::read(&file[..]).unwrap();
+    let (log, _) = EventLog::read(&file[..]).unwrap();
     let folder = std::env::temp_dir().join(format!("ike-interop-wireshark-{}", std::process::id()));
-    artifacts::write(&folder, &log, &artifacts::Configs::new()).unwrap();
+    artifacts::write(&folder, &log).unwrap();
     let output = Command::new("tshark")
         .env("WIRESHARK_CONFIG_DIR", folder.join("wireshark"))
         .arg("-r")

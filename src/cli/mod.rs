@@ -7,6 +7,8 @@ mod gateway;
 mod key_engine;
 mod lab;
 mod list;
+mod merge;
+mod report;
 mod run;
 mod schema;
 pub mod selecting;
@@ -43,6 +45,8 @@ enum Verb {
     Decode(decode::Arguments),
     Lab(lab::Arguments),
     Doctor(doctor::Arguments),
+    Report(report::Arguments),
+    Merge(merge::Arguments),
     Schema(schema::Arguments),
     #[command(hide = true)]
     Gateway(gateway::Arguments),
@@ -74,6 +78,8 @@ pub fn main() -> ExitCode {
         Verb::Check(arguments) => check::run(&arguments),
         Verb::Decode(arguments) => decode::run(&arguments),
         Verb::Doctor(arguments) => doctor::run(&arguments),
+        Verb::Report(arguments) => report::run(&arguments),
+        Verb::Merge(arguments) => merge::run(&arguments),
         Verb::Schema(arguments) => schema::run(&arguments),
     }
 }

@@ -1,7 +1,6 @@
 //! `ike-interop run`: runs cells and judges them.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::selecting::Selecting;
@@ -9,7 +8,7 @@ use super::{BAD_INPUT, SUCCESS, UNEXPECTED, UNFIT_MACHINE, refuse};
 use crate::implementations::Registry;
 use crate::lab::sandbox;
 use crate::lab::schedule;
-use crate::report::{self, CellReport, Progress, Summary};
+use crate::report::{self, Progress, Summary};
 use crate::run::{Runner, Settings, Snapshots};
 
 /// Run scenarios against the simulated router, and judge what happens.
@@ -86,17 +85,10 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     };
     // A closed pipe is the reader's wish.
     let _ = progress.conclude(&reports);
-    if let Err(error) = write_files(&arguments.out, &reports) {
+    if let Err(error) = report::write_files(&arguments.out, &reports) {
         eprintln!("error: {}: {error}", arguments.out.display());
         return UNEXPECTED.into();
     }
     let summary = Summary::of(reports.iter().map(|report| report.result));
     if summary.is_success() { SUCCESS.into() } else { UNEXPECTED.into() }
-}
-
-fn write_files(out: &Path, reports: &[CellReport]) -> Result<(), Box<dyn std::error::Error>> {
-    fs::create_dir_all(out)?;
-    fs::write(out.join("results.json"), report::results_json(reports))?;
-    fs::write(out.join("junit.xml"), report::junit_xml(reports)?)?;
-    Ok(())
 }

@@ -10,7 +10,6 @@
 //! configs/         what both sides ran with
 //! ```
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -23,28 +22,45 @@ use super::log::{EventLog, Happening, Link};
 use crate::crypto::{Cipher, Hash};
 use crate::ike::event::{EventKind, PolicyOutcome, QuickVerdict};
 use crate::ike::{KeyRecord, Selector};
+use crate::ios::console::Mark;
 use crate::ios::event::RouterEvent;
 use crate::time::Instant;
 
-/// The text of each configuration file by its path below `configs/`.
-pub type Configs = BTreeMap<String, String>;
+/// The file of the event log in a cell's folder.
+pub const EVENTS: &str = "events.jsonl";
+
+/// The folder of a cell of a run that writes to `out`.
+pub fn folder(out: &Path, cell: &str) -> PathBuf {
+    out.join("cells").join(cell.replace(':', "-"))
+}
 
 /// Writes the folder of a cell; what is there from an earlier run is replaced.
 ///
 /// # Errors
 ///
 /// When a file cannot be written.
-pub fn write(folder: &Path, log: &EventLog, configs: &Configs) -> io::Result<()> {
+pub fn write(folder: &Path, log: &EventLog) -> io::Result<()> {
     fs::create_dir_all(folder)?;
-    let create = |name: &str| File::create(folder.join(name)).map(BufWriter::new);
-    log.write(create("events.jsonl")?)?;
+    log.write(BufWriter::new(File::create(folder.join(EVENTS))?))?;
+    write_views(folder, log)
+}
+
+/// Writes everything of a cell's folder that is made from its event log.
+///
+/// # Errors
+///
+/// When a file cannot be written.
+pub fn write_views(folder: &Path, log: &EventLog) -> io::Result<()> {
+    if log.skipped().is_some() {
+        return Ok(());
+    }
     let frames = frames(log);
     fs::write(folder.join("transcript.txt"), transcript_of_frames(log, &frames))?;
-    write_capture(create("capture.pcapng")?, log, &frames)?;
+    write_capture(BufWriter::new(File::create(folder.join("capture.pcapng"))?), log, &frames)?;
     write_keys(&folder.join("wireshark"), log)?;
     fs::write(folder.join("cisco.log"), cisco_log(log))?;
     fs::write(folder.join("dut.log"), dut_log(log))?;
-    for (name, text) in configs {
+    for (name, text) in &log.header.configs {
         let path = folder.join("configs").join(below(name)?);
         path.parent().map_or(Ok(()), fs::create_dir_all)?;
         fs::write(path, text)?;
@@ -233,20 +249,45 @@ fn hash_name(hash: Hash) -> &'static str {
     }
 }
 
-/// The router's console with the time since the cell began before each line.
+/// The router's console with the time since the cell began before each line, behind a head that says how true it is.
 pub fn cisco_log(log: &EventLog) -> String {
-    let mut out = String::new();
+    let mut out = fidelity(log);
     for entry in &log.entries {
         match &entry.what {
-            Happening::Console { text } => lines(&mut out, entry.at, text),
+            Happening::Console { text, mark, .. } => lines(&mut out, entry.at, &format!("{} {text}", letter(*mark))),
             Happening::Show { command, text } => {
-                lines(&mut out, entry.at, &format!("#{command}"));
+                lines(&mut out, entry.at, &format!("  #{command}"));
                 let _ = writeln!(out, "{}", text.trim_end());
             }
             _ => {}
         }
     }
     out
+}
+
+/// How many lines of the console are known how, as comments of IOS, with the letters that stand before the lines.
+fn fidelity(log: &EventLog) -> String {
+    let mut counts = [0_usize; Mark::ALL.len()];
+    for what in log.happenings() {
+        if let Happening::Console { mark, .. } = what {
+            counts[*mark as usize] += 1;
+        }
+    }
+    let mut out = String::from("! How the text of each line is known, by the letter before it:\n");
+    for (mark, count) in Mark::ALL.into_iter().zip(counts) {
+        let _ = writeln!(out, "! {}  {count:5} lines {}", letter(mark), mark.about());
+    }
+    out
+}
+
+/// The letter of a mark in a log; what was seen has none, so that what was not stands out.
+pub fn letter(mark: Mark) -> char {
+    match mark {
+        Mark::Seen => ' ',
+        Mark::Inferred => 'i',
+        Mark::Recalled => 'r',
+        Mark::Modelled => 'm',
+    }
 }
 
 /// What the implementation wrote, with the time since the cell began before each line.

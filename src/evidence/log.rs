@@ -2,20 +2,26 @@
 //!
 //! Verdict, transcript, captures and reports are made from it alone, now or later.
 
-use std::io::{self, BufRead, Write};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, Read, Write};
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
 use crate::ike::KeyRecord;
 use crate::implementations::SaState;
 use crate::ios::Release;
+use crate::ios::console::Mark;
 use crate::ios::event::RouterEvent;
 use crate::lab::internet;
+use crate::scenario::{Cell, Written};
 use crate::time::Instant;
 
 /// The version of the log's format, which its first entry tells.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// One thing that happened, and when.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,7 +38,16 @@ pub struct Entry {
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Happening {
     /// The cell began; always first.
-    Started(CellHeader),
+    Started(Box<CellHeader>),
+    /// The cell cannot run on this machine; nothing but the end follows.
+    Skipped {
+        /// Why.
+        reason: String,
+        /// What to do about it; empty when nothing can be done.
+        remedy: String,
+        /// Whether every cell was to run, so that this one counts as failed.
+        strict: bool,
+    },
     /// A frame crossed one of the internet's two links.
     Frame {
         /// The link.
@@ -62,6 +77,11 @@ pub enum Happening {
     Console {
         /// The line without time stamp and line end.
         text: String,
+        /// How its text is known.
+        mark: Mark,
+        /// Where its text is from, by the keys of the facts' sources; empty when it is modelled.
+        #[serde(default, skip_serializing_if = "str::is_empty")]
+        source: Cow<'static, str>,
     },
     /// The router answered a `show` command.
     Show {
@@ -129,6 +149,63 @@ pub struct CellHeader {
     pub dut: Ipv4Addr,
     /// The router's outer address.
     pub cisco: Ipv4Addr,
+    /// The scenario, by whose expectations the cell is judged.
+    pub scenario: Written,
+    /// What both sides ran with.
+    pub configs: Configs,
+    /// The transcript that was the reviewed one when the cell ran, if there was one and it was to be looked at.
+    pub reviewed: Option<Reviewed>,
+    /// Which attempt this is, from 1.
+    pub attempt: u32,
+    /// How long the attempts before took.
+    pub before: Duration,
+}
+
+/// The text of each configuration file by its path, `cisco/running-config.ios` among them.
+pub type Configs = BTreeMap<String, String>;
+
+/// A transcript somebody has looked at and found right.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reviewed {
+    /// The file it is in.
+    pub file: PathBuf,
+    /// The transcript.
+    pub text: String,
+}
+
+/// What a run knows of a cell before it begins.
+#[derive(Clone, Debug, Default)]
+pub struct Beginning {
+    /// What both sides run with.
+    pub configs: Configs,
+    /// The transcript to hold against it.
+    pub reviewed: Option<Reviewed>,
+    /// Which attempt this is, from 1.
+    pub attempt: u32,
+    /// How long the attempts before took.
+    pub before: Duration,
+}
+
+impl CellHeader {
+    /// The header of a cell that begins at `started`; `version` is the implementation's, empty when it is not there.
+    pub fn new(cell: &Cell, version: &str, seed: u64, started: SystemTime, beginning: Beginning) -> Self {
+        let epoch = started.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self {
+            version: VERSION,
+            cell: cell.name.clone(),
+            implementation: (cell.implementation.to_string(), version.to_owned()),
+            release: cell.release,
+            seed,
+            epoch: u64::try_from(epoch.as_nanos()).unwrap_or(u64::MAX),
+            dut: cell.scenario.tunnel.local,
+            cisco: cell.scenario.tunnel.remote,
+            scenario: (*cell.scenario.written).clone(),
+            configs: beginning.configs,
+            reviewed: beginning.reviewed,
+            attempt: beginning.attempt,
+            before: beginning.before,
+        }
+    }
 }
 
 /// A link of the internet.
@@ -177,22 +254,14 @@ pub enum StepOutcome {
     },
 }
 
-/// Why a log could not be read.
+/// Why a log cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The file could not be read.
     #[error("cannot read the event log: {0}")]
     Io(#[from] io::Error),
-    /// A line is no entry.
-    #[error("line {line} of the event log is no entry: {reason}")]
-    Entry {
-        /// The line, from 1.
-        line: usize,
-        /// What is wrong with it.
-        reason: serde_json::Error,
-    },
     /// The log does not begin with its header.
-    #[error("the event log does not begin with a header")]
+    #[error("it is no event log: its first line is not the header of a cell")]
     NoHeader,
     /// Another version of this program wrote it.
     #[error("the event log has version {found}; this program reads version {VERSION}")]
@@ -201,6 +270,19 @@ pub enum LogError {
         found: u32,
     },
 }
+
+/// A line of a log that is no entry. What stands before it can be used.
+#[derive(Debug, thiserror::Error)]
+#[error("line {line} of the event log is no entry: {reason}")]
+pub struct Damage {
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// The longest line of a log that is read, in octets; a header with its scenario and configurations has some 50,000.
+const MAX_LINE: u64 = 64 << 20;
 
 /// A whole event log in memory.
 #[derive(Clone, Debug, PartialEq)]
@@ -224,25 +306,39 @@ impl EventLog {
         if header.version != VERSION {
             return Err(LogError::Version { found: header.version });
         }
-        Ok(Self { header: header.clone(), entries })
+        Ok(Self { header: (**header).clone(), entries })
     }
 
-    /// Reads a log.
+    /// The log of a cell in which one thing happened at once, and nothing else.
+    pub fn brief(header: CellHeader, what: Happening) -> Self {
+        let started = Happening::Started(Box::new(header.clone()));
+        let entries = [started, what, Happening::Ended].map(|what| Entry { at: Instant::ZERO, what });
+        Self { header, entries: entries.into() }
+    }
+
+    /// Reads a log, up to its first damaged line.
     ///
     /// # Errors
     ///
-    /// When it cannot be read, a line is no entry, or another version wrote it.
-    pub fn read(input: impl BufRead) -> Result<Self, LogError> {
-        let mut entries = Vec::new();
-        for (index, line) in input.lines().enumerate() {
-            let line = line?;
-            if index == 0 {
+    /// When it cannot be read, does not begin with a header, or another version wrote it.
+    pub fn read(mut input: impl BufRead) -> Result<(Self, Option<Damage>), LogError> {
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut line = Vec::new();
+        let damage = loop {
+            line.clear();
+            if Read::by_ref(&mut input).take(MAX_LINE).read_until(b'\n', &mut line)? == 0 {
+                break None;
+            }
+            if entries.is_empty() {
                 check_version(&line)?;
             }
-            let entry = serde_json::from_str(&line).map_err(|reason| LogError::Entry { line: index + 1, reason })?;
-            entries.push(entry);
-        }
-        Self::new(entries)
+            match serde_json::from_slice(&line) {
+                Ok(entry) => entries.push(entry),
+                Err(_) if entries.is_empty() => return Err(LogError::NoHeader),
+                Err(reason) => break Some(Damage { line: entries.len() + 1, reason: reason.to_string() }),
+            }
+        };
+        Ok((Self::new(entries)?, damage))
     }
 
     /// Writes the log.
@@ -258,6 +354,20 @@ impl EventLog {
         output.flush()
     }
 
+    /// How long the cell took, all attempts together.
+    pub fn duration(&self) -> Duration {
+        let last = self.entries.last().map(|entry| entry.at.since_start()).unwrap_or_default();
+        self.header.before.saturating_add(last)
+    }
+
+    /// Why the cell could not run, what to do about it, and whether it counts as failed; `None` when it ran.
+    pub fn skipped(&self) -> Option<(&str, &str, bool)> {
+        self.happenings().find_map(|what| match what {
+            Happening::Skipped { reason, remedy, strict } => Some((reason.as_str(), remedy.as_str(), *strict)),
+            _ => None,
+        })
+    }
+
     /// What happened, without the times.
     pub fn happenings(&self) -> impl Iterator<Item = &Happening> {
         self.entries.iter().map(|entry| &entry.what)
@@ -265,8 +375,8 @@ impl EventLog {
 }
 
 /// A log of another version may not even parse; its version is looked at before anything else.
-fn check_version(first: &str) -> Result<(), LogError> {
-    let header: serde_json::Value = serde_json::from_str(first).map_err(|_| LogError::NoHeader)?;
+fn check_version(first: &[u8]) -> Result<(), LogError> {
+    let header: serde_json::Value = serde_json::from_slice(first).map_err(|_| LogError::NoHeader)?;
     match header.get("version").and_then(serde_json::Value::as_u64) {
         Some(found) if found != u64::from(VERSION) => {
             Err(LogError::Version { found: u32::try_from(found).unwrap_or(u32::MAX) })

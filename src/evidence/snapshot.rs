@@ -12,23 +12,8 @@ use std::path::{Path, PathBuf};
 
 use similar::TextDiff;
 
+use super::log::Reviewed;
 use crate::scenario::{Cell, Twin};
-
-/// How a transcript compares with the reviewed one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Comparison {
-    /// They are the same.
-    Match,
-    /// They differ.
-    Changed {
-        /// The file of the reviewed one.
-        file: PathBuf,
-        /// From the reviewed one to this, as a unified diff.
-        diff: String,
-    },
-    /// None has been reviewed.
-    Missing,
-}
 
 /// The files a cell's reviewed transcript may be in, filed under `implementation`: the one of its release, and the one of
 /// all releases.
@@ -44,28 +29,31 @@ pub fn files(cell: &Cell, implementation: &str) -> [PathBuf; 2] {
     ]
 }
 
-/// Compares a cell's transcript with the reviewed one.
+/// The reviewed transcript of a cell, if there is one.
 ///
 /// # Errors
 ///
-/// When the reviewed one exists and cannot be read.
-pub fn compare(cell: &Cell, implementation: &str, transcript: &str) -> io::Result<Comparison> {
+/// When it exists and cannot be read.
+pub fn reviewed(cell: &Cell, implementation: &str) -> io::Result<Option<Reviewed>> {
     for file in files(cell, implementation) {
-        let reviewed = match fs::read_to_string(&file) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+        match fs::read_to_string(&file) {
+            Ok(text) => return Ok(Some(Reviewed { text: contents(&text).to_owned(), file })),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
-        };
-        let reviewed = contents(&reviewed);
-        if reviewed.trim_end() == transcript.trim_end() {
-            return Ok(Comparison::Match);
         }
-        let (old, new) = (format!("{}\n", reviewed.trim_end()), format!("{}\n", transcript.trim_end()));
-        let diff = TextDiff::from_lines(&old, &new);
-        let diff = diff.unified_diff().context_radius(2).header("reviewed", "this run").to_string();
-        return Ok(Comparison::Changed { file, diff });
     }
-    Ok(Comparison::Missing)
+    Ok(None)
+}
+
+/// From the reviewed transcript to this one as a unified diff; `None` when they are the same.
+pub fn difference(reviewed: &str, transcript: &str) -> Option<String> {
+    let (old, new) = (reviewed.trim_end(), transcript.trim_end());
+    if old == new {
+        return None;
+    }
+    let (old, new) = (format!("{old}\n"), format!("{new}\n"));
+    let diff = TextDiff::from_lines(&old, &new);
+    Some(diff.unified_diff().context_radius(2).header("reviewed", "this run").to_string())
 }
 
 /// Makes a cell's transcript the reviewed one: of its release alone when another release has another one.

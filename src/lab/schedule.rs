@@ -4,12 +4,13 @@
 //! the thread that started them, and no two cells share anything but the sandbox.
 
 use std::collections::VecDeque;
+use std::io;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::evidence::log::EventLog;
+use crate::evidence::log::{Beginning, Configs, EventLog, Reviewed};
 use crate::implementations::{DataPath, Implementation};
 use crate::lab::cell::{self, CellError, CellRun};
 use crate::scenario::Cell;
@@ -31,6 +32,10 @@ pub struct Job {
     pub folder: PathBuf,
     /// The seed of its random choices.
     pub seed: u64,
+    /// What both sides run with.
+    pub configs: Configs,
+    /// The transcript to hold against it.
+    pub reviewed: Option<Reviewed>,
 }
 
 /// What happens while cells run.
@@ -41,20 +46,12 @@ pub enum Progress<T> {
     Finished(T),
 }
 
-/// How a cell ended.
-pub struct Ended {
-    /// Its evidence, or why there is none.
-    pub log: Result<EventLog, CellError>,
-    /// How long it took.
-    pub duration: Duration,
-}
-
-/// Runs `jobs`, `at_once` at a time. What `finish` makes of each, on the worker's thread, goes to `tell` on this one; no
+/// Does `jobs`, `at_once` at a time. What `work` makes of each, on the worker's thread, goes to `tell` on this one; no
 /// further cell is begun once that breaks.
 pub fn run<T: Send>(
     jobs: Vec<Job>,
     at_once: usize,
-    finish: impl Fn(&Job, Ended) -> T + Sync,
+    work: impl Fn(&Job) -> T + Sync,
     mut tell: impl FnMut(Progress<T>) -> ControlFlow<()>,
 ) {
     let workers = at_once.clamp(1, jobs.len().max(1));
@@ -64,12 +61,12 @@ pub fn run<T: Send>(
     std::thread::scope(|scope| {
         for _ in 0..workers {
             let progress = progress.clone();
-            let (next, finish) = (&next, &finish);
+            let (next, work) = (&next, &work);
             scope.spawn(move || {
                 while let Some(job) = next() {
                     // Nobody listens any more when the run was broken off.
                     let _ = progress.send(Progress::Started(job.cell.name.clone()));
-                    let finished = finish(&job, run_one(&job));
+                    let finished = work(&job);
                     let _ = progress.send(Progress::Finished(finished));
                 }
             });
@@ -83,15 +80,17 @@ pub fn run<T: Send>(
     });
 }
 
-/// Runs one cell on this thread.
-pub fn run_one(job: &Job) -> Ended {
-    let started = Instant::now();
-    let log = perform(job);
-    Ended { log, duration: started.elapsed() }
-}
-
-fn perform(job: &Job) -> Result<EventLog, CellError> {
-    std::fs::create_dir_all(&job.folder)?;
+/// Runs one cell on this thread: the attempt of that number, when those before took so long.
+///
+/// # Errors
+///
+/// When there is no evidence of it; see [`CellError`].
+pub fn run_one(job: &Job, attempt: u32, before: Duration) -> Result<EventLog, CellError> {
+    // What an earlier run left is about other things.
+    match std::fs::remove_dir_all(&job.folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+        _ => std::fs::create_dir_all(&job.folder)?,
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let run = CellRun {
         cell: &job.cell,
@@ -102,7 +101,8 @@ fn perform(job: &Job) -> Result<EventLog, CellError> {
         folder: &job.folder,
         seed: job.seed,
     };
-    runtime.block_on(cell::run(&run))
+    let (configs, reviewed) = (job.configs.clone(), job.reviewed.clone());
+    runtime.block_on(cell::run(&run, Beginning { configs, reviewed, attempt, before }))
 }
 
 /// The seed of a cell of a run with `seed`: another for each name, the same each time.

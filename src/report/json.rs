@@ -1,7 +1,10 @@
 //! `results.json`.
 
 use std::borrow::Cow;
+use std::path::Path;
 
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 
 use super::{CellReport, CellResult, Summary};
@@ -9,18 +12,24 @@ use super::{CellReport, CellResult, Summary};
 /// The version of the file's form.
 const VERSION: u32 = 1;
 
-/// The whole file.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What became of the cells of a run of ike-interop.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(title = "ike-interop results", deny_unknown_fields)]
 struct Results<'a> {
+    /// The version of the file's form.
+    #[schemars(extend("const" = VERSION))]
     version: u32,
+    /// How many cells had each result.
     summary: Summary,
+    /// Every cell, in the order of scenario, implementation, release and twin.
     cells: Vec<ResultCell<'a>>,
 }
 
-/// One cell of `results.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// One cell: a scenario with an implementation against a release.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Cell", deny_unknown_fields)]
 pub struct ResultCell<'a> {
-    /// The cell's name.
+    /// The cell's name: `phase2/acl-not-mirrored/strongswan/15.x`, with `:fixed` at the end for the fixed twin.
     pub name: Cow<'a, str>,
     /// Its scenario's name.
     pub scenario: Cow<'a, str>,
@@ -28,17 +37,19 @@ pub struct ResultCell<'a> {
     pub implementation: Cow<'a, str>,
     /// The router's release.
     pub release: Cow<'a, str>,
-    /// `broken` or `fixed`, when the scenario has a fix.
+    /// Which twin it is, when the scenario has a fix.
+    #[schemars(extend("enum" = ["broken", "fixed", null]))]
     pub twin: Option<Cow<'a, str>>,
     /// What became of it.
     pub result: CellResult,
-    /// Why.
+    /// Why, in one line; null for a plain pass.
     pub reason: Option<Cow<'a, str>>,
-    /// How long it took in seconds.
+    /// How long it took in seconds, all attempts together.
+    #[schemars(range(min = 0.0))]
     pub duration_s: f64,
     /// The codes of what was found wrong with the configurations.
     pub findings: Vec<Cow<'a, str>>,
-    /// The folder of its evidence.
+    /// The folder of its evidence, as seen from the folder of this file; null when there is none.
     pub artifacts: Option<Cow<'a, str>>,
 }
 
@@ -53,10 +64,10 @@ pub enum ResultsError {
     Version(u32),
 }
 
-/// The run as `results.json` holds it.
-pub fn results_json(cells: &[CellReport]) -> String {
+/// The run as the `results.json` in `out` holds it.
+pub fn results_json(cells: &[CellReport], out: &Path) -> String {
     let summary = Summary::of(cells.iter().map(|cell| cell.result));
-    let cells = cells.iter().map(ResultCell::from).collect();
+    let cells = cells.iter().map(|cell| ResultCell::new(cell, out)).collect();
     let results = Results { version: VERSION, summary, cells };
     // Strings, numbers and lists of them: there is nothing in it that JSON cannot say.
     serde_json::to_string_pretty(&results).unwrap_or_default() + "\n"
@@ -75,8 +86,13 @@ pub fn read_results(text: &str) -> Result<Vec<ResultCell<'static>>, ResultsError
     Ok(results.cells)
 }
 
-impl<'a> From<&'a CellReport> for ResultCell<'a> {
-    fn from(cell: &'a CellReport) -> Self {
+/// The JSON schema (draft 2020-12) of `results.json`. The doc comments of the types are its descriptions.
+pub fn results_schema() -> serde_json::Value {
+    SchemaSettings::default().for_serialize().into_generator().into_root_schema_for::<Results<'_>>().to_value()
+}
+
+impl<'a> ResultCell<'a> {
+    fn new(cell: &'a CellReport, out: &Path) -> Self {
         let findings = cell.verdict.iter().flat_map(|verdict| &verdict.findings);
         Self {
             name: Cow::Borrowed(&cell.name),
@@ -88,7 +104,7 @@ impl<'a> From<&'a CellReport> for ResultCell<'a> {
             reason: cell.reason.as_deref().map(Cow::Borrowed),
             duration_s: (cell.duration.as_secs_f64() * 1000.0).round() / 1000.0,
             findings: findings.map(|finding| Cow::Borrowed(finding.code.word())).collect(),
-            artifacts: cell.artifacts.as_deref().map(|folder| folder.to_string_lossy()),
+            artifacts: cell.artifacts_below(out).map(|folder| folder.to_string_lossy()),
         }
     }
 }

@@ -3,27 +3,34 @@
 mod json;
 mod junit;
 mod progress;
+mod reading;
 mod terminal;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use json::{ResultCell, ResultsError, read_results, results_json};
+pub use json::{ResultCell, ResultsError, read_results, results_json, results_schema};
 pub use junit::junit_xml;
 pub use progress::Progress;
+pub use reading::{Reading, ReadingError, event_logs};
 pub use terminal::{Terminal, wants_colour};
 
+use crate::evidence::log::EventLog;
 use crate::ios::Release;
 use crate::scenario::{Cell, ImplementationName, KnownFailure, Twin};
-use crate::verdict::{Outcome, Verdict};
+use crate::verdict::{Outcome, Verdict, judge};
 
 /// What became of a cell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "Result")]
 pub enum CellResult {
     /// All was as expected.
     Pass,
@@ -61,15 +68,6 @@ impl CellResult {
     }
 }
 
-/// A cell that cannot run here.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Skip {
-    /// Why.
-    pub reason: String,
-    /// What to do about it; empty when nothing can be done.
-    pub remedy: String,
-}
-
 /// A cell that is done with.
 #[derive(Clone, Debug)]
 pub struct CellReport {
@@ -98,28 +96,28 @@ pub struct CellReport {
 }
 
 impl CellReport {
-    /// A cell that ran, with the verdict on its last attempt; `attempts` counts from 1.
-    pub fn judged(
-        cell: &Cell,
-        verdict: Verdict,
-        attempts: u32,
-        duration: Duration,
-        artifacts: Option<PathBuf>,
-    ) -> Self {
-        let (result, reason) = outcome(&verdict, attempts, cell.known_failure());
-        let (verdict, remedy) = (Some(verdict), None);
-        Self { result, reason, remedy, duration, verdict, artifacts, ..Self::of(cell) }
+    /// A cell by its log alone; `artifacts` is the folder of its evidence.
+    pub fn of_log(cell: &Cell, log: &EventLog, artifacts: &Path) -> Self {
+        let of = Self { duration: log.duration(), artifacts: Some(artifacts.to_owned()), ..Self::of(cell) };
+        if let Some((reason, remedy, strict)) = log.skipped() {
+            let result = if strict { CellResult::Fail } else { CellResult::Skip };
+            let remedy = (!remedy.is_empty()).then(|| remedy.to_owned());
+            return Self { result, reason: Some(reason.to_owned()), remedy, ..of };
+        }
+        let verdict = judge(cell, log);
+        let (result, reason) = outcome(&verdict, log.header.attempt, cell.known_failure());
+        Self { result, reason, verdict: Some(verdict), ..of }
     }
 
-    /// A cell that cannot run here.
-    pub fn skipped(cell: &Cell, skip: Skip) -> Self {
-        let remedy = (!skip.remedy.is_empty()).then_some(skip.remedy);
-        Self { result: CellResult::Skip, reason: Some(skip.reason), remedy, ..Self::of(cell) }
+    /// A cell of which not even the log could be written.
+    pub fn broken(cell: &Cell, reason: impl Into<String>) -> Self {
+        Self { result: CellResult::Error, reason: Some(reason.into()), ..Self::of(cell) }
     }
 
-    /// A cell whose log could not even be made.
-    pub fn broken(cell: &Cell, reason: impl Into<String>, duration: Duration) -> Self {
-        Self { result: CellResult::Error, reason: Some(reason.into()), duration, ..Self::of(cell) }
+    /// The folder of its evidence as seen from the run's own folder.
+    pub fn artifacts_below(&self, out: &Path) -> Option<&Path> {
+        let folder = self.artifacts.as_deref()?;
+        Some(folder.strip_prefix(out).unwrap_or(folder))
     }
 
     fn of(cell: &Cell) -> Self {
@@ -137,6 +135,17 @@ impl CellReport {
             artifacts: None,
         }
     }
+}
+
+/// Writes what a run tells of all its cells together: `results.json` and `junit.xml`.
+///
+/// # Errors
+///
+/// When a file cannot be written.
+pub fn write_files(out: &Path, cells: &[CellReport]) -> io::Result<()> {
+    fs::create_dir_all(out)?;
+    fs::write(out.join("results.json"), results_json(cells, out))?;
+    fs::write(out.join("junit.xml"), junit_xml(cells).map_err(io::Error::other)?)
 }
 
 /// The result of a judged cell: a known failure that passes is a failure, so that the list of them stays true.
@@ -158,7 +167,8 @@ fn outcome(verdict: &Verdict, attempts: u32, known: Option<&KnownFailure>) -> (C
 }
 
 /// How many cells had each result.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct Summary {
     /// Passed at the first attempt.
     pub pass: usize,

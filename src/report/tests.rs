@@ -1,30 +1,25 @@
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use super::*;
-use crate::evidence::log::Happening;
-use crate::verdict::judge;
+use crate::evidence::log::{Entry, EventLog, Happening};
 use crate::verdict::rig::{cell, change, engines, log, run};
 
 /// One cell of each result, with real verdicts where there are some.
 fn cells() -> Vec<CellReport> {
     let plain = cell("tunnel/plain", false);
     let entries = run(&plain, engines(&plain));
-    let passed = judge(&plain, &log(entries.clone()));
     let mut broken = entries.clone();
-    let seconds = |seconds: u64| Duration::from_millis(seconds * 1000 + 234);
     for entry in &mut broken {
         if let Happening::Sas { state } = &mut entry.what {
             state.phase2.clear();
         }
     }
-    let failed = judge(&plain, &log(broken));
     let acl = cell("phase2/acl-not-mirrored", true);
     let mut pair = engines(&cell("phase2/acl-not-mirrored", false));
     let half = crate::ike::Selector::subnet("10.1.0.0".parse().unwrap(), "255.255.255.128".parse().unwrap());
     pair.b.owner.entries[0].selectors.remote = half;
     let refused = run(&cell("phase2/acl-not-mirrored", false), pair);
-    let refused = judge(&acl, &log(refused));
     let mut known = plain.clone();
     change(&mut known, |scenario| {
         scenario.known_failures = vec![KnownFailure {
@@ -34,18 +29,27 @@ fn cells() -> Vec<CellReport> {
             reason: "waits for a release".to_owned(),
         }];
     });
-    let folder = Some(PathBuf::from("target/ike-interop/x"));
-    let skip = |remedy: &str| Skip { reason: "charon is not installed".to_owned(), remedy: remedy.to_owned() };
+    let report = |cell: &Cell, entries: &[Entry], attempt: u32, seconds: u64| {
+        let mut log = log(entries.to_vec());
+        log.header.attempt = attempt;
+        let report = CellReport::of_log(cell, &log, Path::new("target/ike-interop/x"));
+        CellReport { duration: Duration::from_millis(seconds * 1000 + 234), ..report }
+    };
+    let skipped = |cell: &Cell| {
+        let (reason, remedy) = ("charon is not installed".to_owned(), "apt-get install strongswan-charon".to_owned());
+        let log = EventLog::brief(log(entries.clone()).header, Happening::Skipped { reason, remedy, strict: false });
+        CellReport { artifacts: None, ..CellReport::of_log(cell, &log, Path::new("")) }
+    };
     vec![
-        CellReport::judged(&plain, passed.clone(), 1, seconds(0), folder.clone()),
-        CellReport::judged(&plain, failed.clone(), 1, seconds(1), folder.clone()),
-        CellReport::judged(&acl, refused, 1, seconds(2), folder.clone()),
-        CellReport::judged(&known, failed, 1, seconds(1), folder.clone()),
-        CellReport::judged(&known, passed.clone(), 1, seconds(1), folder.clone()),
-        CellReport::judged(&plain, passed, 2, seconds(1), folder),
-        CellReport::skipped(&plain, skip("apt-get install strongswan-charon")),
-        CellReport::skipped(&acl, skip("apt-get install strongswan-charon")),
-        CellReport::broken(&plain, "no namespaces left", seconds(0)),
+        report(&plain, &entries, 1, 0),
+        report(&plain, &broken, 1, 1),
+        report(&acl, &refused, 1, 2),
+        report(&known, &broken, 1, 1),
+        report(&known, &entries, 1, 1),
+        report(&plain, &entries, 2, 1),
+        skipped(&plain),
+        skipped(&acl),
+        CellReport::broken(&plain, "no namespaces left"),
     ]
 }
 
@@ -93,7 +97,7 @@ fn the_summary_of_a_good_run_is_three_counts() {
 #[test]
 fn results_json_has_the_documented_form() {
     let cells = cells();
-    let text = results_json(&cells);
+    let text = results_json(&cells, Path::new("target/ike-interop"));
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(json["version"], 1);
     assert_eq!(json["summary"]["fail"], 3);

@@ -1,13 +1,11 @@
 //! The router's running-config: where it is read from, and the small changes a scenario makes to it.
 
-use std::path::Path;
-
 use crate::diag::{Diagnostic, Severity, Source};
 use crate::ios::config::RunningConfig;
 use crate::scenario::Router;
 use crate::scenario::file::{CiscoFile, Edit};
-use crate::scenario::load::read_beside;
 use crate::scenario::node::{Key, Node};
+use crate::scenario::written::Beside;
 
 const CONFIG: &[Key<'_>] = &[Key::Name("cisco"), Key::Name("config")];
 
@@ -16,13 +14,13 @@ pub(crate) fn router(
     cisco: &CiscoFile,
     source: &Source,
     node: &Node,
-    directory: &Path,
+    beside: &Beside<'_>,
 ) -> Result<Router, Vec<Diagnostic>> {
     let inline = cisco.config.contains('\n');
     let mut config = if inline {
         Source::new(format!("{} (cisco.config)", source.path.display()), cisco.config.as_str())
     } else {
-        read_beside(directory, &cisco.config, source, || node.place(CONFIG))?
+        beside.read(&cisco.config, source, || node.place(CONFIG))?
     };
     if !cisco.replace.is_empty() {
         let text = edited(&config, &cisco.replace, source, node)?;

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,6 +11,7 @@ use crate::scenario::decode::decode;
 use crate::scenario::expect::{Phase1Expect, Phase2Expect};
 use crate::scenario::file::ScenarioFile;
 use crate::scenario::node::{self, Entry, Key, Node, Value};
+use crate::scenario::written::{Beside, Written};
 use crate::scenario::{Addresses, Names, Router, Scenario, check, config};
 
 /// The longest file that is read, in octets; a running-config of a large router has some 200,000.
@@ -108,10 +108,10 @@ fn name_of(path: &Path, below: Option<&PathBuf>) -> String {
 
 fn load_named(path: &Path, name: String, names: &Names) -> Result<Scenario, Vec<Diagnostic>> {
     let text = read(path).map_err(|why| vec![Diagnostic::plain(format!("cannot read {}: {why}", path.display()))])?;
-    interpret(Source::new(path, text), name, path.parent().unwrap_or(Path::new("")), names)
+    interpret(Source::new(path, text), name, Beside::folder(path.parent().unwrap_or(Path::new(""))), names)
 }
 
-fn read(path: &Path) -> Result<String, String> {
+pub(crate) fn read(path: &Path) -> Result<String, String> {
     let size = fs::metadata(path).map_err(|error| error.to_string())?;
     if size.len() > MAX_FILE {
         return Err(format!("it is longer than {MAX_FILE} octets"));
@@ -120,45 +120,33 @@ fn read(path: &Path) -> Result<String, String> {
     String::from_utf8(octets).map_err(|error| format!("octet {} is not UTF-8", error.utf8_error().valid_up_to()))
 }
 
-/// Reads a file that a scenario names, which lies relative to the scenario's folder.
-pub(crate) fn read_beside(
-    directory: &Path,
-    file: &str,
-    source: &Source,
-    place: impl Fn() -> Range<usize>,
-) -> Result<Source, Vec<Diagnostic>> {
-    let path = directory.join(file);
-    match read(&path) {
-        Ok(text) => Ok(Source::new(path, text)),
-        Err(why) => Err(vec![Diagnostic::error(
-            source,
-            place(),
-            format!("cannot read {}: {why}", path.display()),
-            "expected a file beside this one",
-        )]),
-    }
-}
-
-/// Makes a scenario of a text; the files it names are looked for in `directory`.
+/// Makes a scenario of a text and the files it names.
 pub(crate) fn interpret(
     source: Source,
     name: String,
-    directory: &Path,
+    beside: Beside<'_>,
     names: &Names,
 ) -> Result<Scenario, Vec<Diagnostic>> {
     let mut tree = node::parse(&source)?;
     let fix = tree.take("fix");
-    let mut scenario = resolve(&source, &tree, name, directory, names)?;
-    match fix {
+    let mut scenario = resolve(&source, &tree, name, &beside, names)?;
+    let fixed = match fix {
         Some(fix) => {
             let place = fix.key_span.clone();
             let twin = twin(tree, fix, &source)?;
-            let fixed = resolve(&source, &twin, scenario.name.clone(), directory, names)?;
+            let fixed = resolve(&source, &twin, scenario.name.clone(), &beside, names)?;
             check::fixed(&fixed, &twin, place)?;
-            scenario.fixed = Some(Arc::new(fixed));
+            Some(fixed)
         }
-        None => check::unfixed(&scenario, &tree)?,
-    }
+        None => {
+            check::unfixed(&scenario, &tree)?;
+            None
+        }
+    };
+    let (name, path, text) = (scenario.name.clone(), source.path, source.text.to_string());
+    let implementations = names.iter().map(|named| (named.name.clone(), named.usual)).collect();
+    scenario.written = Arc::new(Written { name, path, text, files: beside.into_texts(), implementations });
+    scenario.fixed = fixed.map(|fixed| Arc::new(Scenario { written: Arc::clone(&scenario.written), ..fixed }));
     Ok(scenario)
 }
 
@@ -199,7 +187,7 @@ fn resolve(
     source: &Source,
     node: &Node,
     name: String,
-    directory: &Path,
+    beside: &Beside<'_>,
     names: &Names,
 ) -> Result<Scenario, Vec<Diagnostic>> {
     let mut file: ScenarioFile = decode(source, node)?;
@@ -214,7 +202,7 @@ fn resolve(
     file.matrix.implementation.sort_by_key(|name| names.position(name));
     file.matrix.implementation.dedup();
     let mut errors = check::file(&file, source, node);
-    let router = config::router(&file.cisco, source, node, directory).map_err(|more| errors.extend(more)).ok();
+    let router = config::router(&file.cisco, source, node, beside).map_err(|more| errors.extend(more)).ok();
     let derive = |router: &Router| Addresses::derive(&file.lab, &file.tunnel, &router.running, source, node);
     let addresses = router.as_ref().map(derive).transpose().map_err(|more| errors.extend(more)).ok().flatten();
     let mut native = BTreeMap::new();
@@ -222,7 +210,7 @@ fn resolve(
         for (target, path) in files {
             let place =
                 || node.place(&[Key::Name("native"), Key::Name(implementation.word()), Key::Name(target.as_str())]);
-            match read_beside(directory, path, source, place) {
+            match beside.read(path, source, place) {
                 Ok(text) => {
                     native.entry(implementation.clone()).or_insert_with(BTreeMap::new).insert(target.clone(), text);
                 }
@@ -234,6 +222,7 @@ fn resolve(
     let scenario = Scenario {
         name,
         source: source.clone(),
+        written: Arc::default(),
         title: file.title,
         about: file.about,
         references: file.references,

@@ -15,6 +15,7 @@ pub mod steps;
 mod text;
 pub mod tunnel;
 pub mod units;
+mod written;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub use steps::{Endpoint, Impairment, Nat, Ping, PingResult, Step};
 pub use text::UnknownWord;
 pub use tunnel::Tunnel;
 pub use units::{Kilobytes, Span};
+pub use written::Written;
 
 use crate::diag::Source;
 pub use crate::ios::Release;
@@ -42,6 +44,8 @@ pub struct Scenario {
     pub name: String,
     /// The file it was read from.
     pub source: Source,
+    /// The texts it was made of.
+    pub written: Arc<Written>,
     /// What it shows, in one line.
     pub title: String,
     /// Who sees this, and why it happens; may be empty.

@@ -8,6 +8,7 @@ use super::*;
 use crate::diag::{Diagnostic, Severity};
 use crate::implementations::Registry;
 use crate::scenario::load::interpret;
+use crate::scenario::written::Beside;
 
 const CONFIG: &str =
     "hostname R1\ninterface GigabitEthernet0/0\n ip address 198.51.100.1 255.255.255.0\n crypto map VPN\n";
@@ -32,7 +33,8 @@ tunnel:
 ";
 
 fn read(text: &str) -> Result<Scenario, Vec<Diagnostic>> {
-    interpret(Source::new("tunnel.yaml", text), "tunnel".to_owned(), Path::new("/nonexistent"), &names())
+    let beside = Beside::folder(Path::new("/nonexistent"));
+    interpret(Source::new("tunnel.yaml", text), "tunnel".to_owned(), beside, &names())
 }
 
 fn implementation(name: &str) -> ImplementationName {
@@ -270,7 +272,7 @@ fn duplicate_lines_are_not_edited() {
         config,
         replace: vec![file::Edit { line: "!".to_owned(), with: String::new() }],
     };
-    let errors = config::router(&cisco, &source, &node, Path::new("")).unwrap_err();
+    let errors = config::router(&cisco, &source, &node, &Beside::folder(Path::new(""))).unwrap_err();
     assert!(rendered(&errors).contains("found it in lines 1 and 2"), "{}", rendered(&errors));
 }
 
@@ -551,4 +553,22 @@ fn trees_are_walked_and_names_come_from_paths() {
     assert_eq!((broken[0].len(), broken[1].len()), (1, 2), "all that is wrong in a tree is told");
     assert!(rendered(&nothing).contains("no scenario below"));
     assert!(rendered(&absent).contains("cannot read"));
+}
+
+#[test]
+fn a_scenario_is_made_again_from_its_texts_alone() {
+    for scenario in catalogue_scenarios() {
+        let json = serde_json::to_string(&*scenario.written).unwrap();
+        let written: Written = serde_json::from_str(&json).unwrap();
+        let again = written.scenario().unwrap_or_else(|errors| panic!("{}", rendered(&errors)));
+        // Tunnel, expectations, configurations and twin: everything a verdict looks at.
+        assert_eq!(format!("{again:?}"), format!("{scenario:?}"));
+        for cell in cells(&[Arc::clone(&scenario)]) {
+            assert_eq!(cell.scenario.written, scenario.written);
+            assert_eq!(written.cell(&cell.name).unwrap().unwrap().twin, cell.twin);
+        }
+    }
+    let mut lost = catalogue_scenarios()[0].written.as_ref().clone();
+    lost.files.clear();
+    assert!(rendered(&lost.scenario().unwrap_err()).contains("it was not kept"));
 }

@@ -89,7 +89,7 @@ impl<'a> Until<'a> {
 
     pub(super) fn console(self) -> impl Iterator<Item = &'a str> {
         self.happenings().filter_map(|what| match what {
-            Happening::Console { text } => Some(text.as_str()),
+            Happening::Console { text, .. } => Some(text.as_str()),
             _ => None,
         })
     }

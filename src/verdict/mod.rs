@@ -22,14 +22,16 @@ use std::collections::BTreeSet;
 pub use diagnose::{ConfigMark, Finding};
 
 use crate::diag::{Diagnostic, Severity};
+use crate::evidence::frames::transcript_of_frames;
 use crate::evidence::log::EventLog;
+use crate::evidence::snapshot;
 use crate::scenario::{Cell, Diagnosis, Scenario};
 use facts::Facts;
 
 /// Where a cell's evidence lies, by the file names of its folder.
 pub mod artifact {
     /// Everything that happened, in one order.
-    pub const EVENTS: &str = "events.jsonl";
+    pub use crate::evidence::artifacts::EVENTS;
     /// The negotiation as text.
     pub const TRANSCRIPT: &str = "transcript.txt";
     /// Every frame of the internet's links.
@@ -109,6 +111,7 @@ pub fn judge(cell: &Cell, log: &EventLog) -> Verdict {
     said::dut(expect.dut.log.get(&cell.implementation), facts.whole(), &mut failures);
     invariants::no_panic(facts.whole(), &mut failures);
     diagnosis(&expect.diagnosis, &findings, &mut failures);
+    transcript(&facts, &mut failures);
     let result = if failures.is_empty() { Outcome::Pass } else { Outcome::Fail };
     Verdict { result, failures, findings }
 }
@@ -116,6 +119,16 @@ pub fn judge(cell: &Cell, log: &EventLog) -> Verdict {
 /// What is wrong with the two configurations, by the evidence of a run; empty when nothing is.
 pub fn diagnose(scenario: &Scenario, log: &EventLog) -> Vec<Finding> {
     diagnose::findings(scenario, &Facts::new(log))
+}
+
+/// Holds the transcript against the reviewed one.
+fn transcript(facts: &Facts<'_>, failures: &mut Vec<Failure>) {
+    let Some(reviewed) = &facts.log.header.reviewed else { return };
+    let transcript = transcript_of_frames(facts.log, &facts.frames);
+    if let Some(diff) = snapshot::difference(&reviewed.text, &transcript) {
+        let expected = format!("as reviewed in {}", reviewed.file.display());
+        failures.push(Failure::new("transcript", expected, diff, artifact::TRANSCRIPT));
+    }
 }
 
 fn diagnosis(expected: &[Diagnosis], findings: &[Finding], failures: &mut Vec<Failure>) {

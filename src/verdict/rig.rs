@@ -4,12 +4,13 @@
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use crate::esp::{SaParameters, SecurityAssociation, Transform};
-use crate::evidence::log::{CellHeader, Entry, EventLog, Happening, Link, StepOutcome, VERSION};
+use crate::evidence::log::{Beginning, CellHeader, Entry, EventLog, Happening, Link, StepOutcome};
 use crate::ike::rig::{A, B, MapEntry, Pair, owner, policy};
 use crate::ike::{EspSa, EspSuite, EventKind, Selector, Selectors};
 use crate::implementations::Registry;
@@ -82,7 +83,7 @@ pub(crate) fn run(cell: &Cell, mut pair: Pair) -> Vec<Entry> {
     request.suites = suites(cell);
     request.pfs = cell.scenario.tunnel.phase2.pfs;
     pair.ask(request);
-    pair.run(std::time::Duration::from_secs(60));
+    pair.run(Duration::from_secs(60));
     let mut entries: Vec<Entry> = Vec::new();
     let mut add = |at, what| entries.push(Entry { at, what });
     add(Instant::ZERO, Happening::Started(header(cell)));
@@ -133,17 +134,10 @@ pub(crate) fn log(entries: Vec<Entry>) -> EventLog {
     EventLog::new(entries).unwrap()
 }
 
-fn header(cell: &Cell) -> CellHeader {
-    CellHeader {
-        version: VERSION,
-        cell: cell.name.clone(),
-        implementation: (cell.implementation.to_string(), "1".to_owned()),
-        release: cell.release,
-        seed: 1,
-        epoch: 1_700_000_000_000_000_000,
-        dut: cell.scenario.tunnel.local,
-        cisco: cell.scenario.tunnel.remote,
-    }
+fn header(cell: &Cell) -> Box<CellHeader> {
+    let started = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    let beginning = Beginning { attempt: 1, ..Beginning::default() };
+    Box::new(CellHeader::new(cell, "1", 1, started, beginning))
 }
 
 /// A packet as both links of the internet see it.

@@ -6,6 +6,7 @@ use crate::crypto::{Cipher, Group, Hash};
 use crate::evidence::log::{Entry, Happening, StepOutcome};
 use crate::ike::rig::policy;
 use crate::ike::{EspSuite, KeyRecord, Selector};
+use crate::ios::console::Mark;
 use crate::scenario::expect::{Phase1Expect, Phase2Expect, Phase2Refusal, Plaintext};
 use crate::time::Instant;
 use crate::wire::Spi;
@@ -58,8 +59,35 @@ fn a_log_judged_again_from_its_file_gives_the_same() {
     let (cell, entries) = healthy();
     let mut file = Vec::new();
     log(entries).write(&mut file).unwrap();
-    let again = EventLog::read(&file[..]).unwrap();
+    let (again, damage) = EventLog::read(&file[..]).unwrap();
+    assert!(damage.is_none());
     assert_eq!(judge(&cell, &again).result, Outcome::Pass);
+    // The scenario need not be there any more.
+    let cell = again.header.scenario.cell(&again.header.cell).unwrap().unwrap();
+    assert_eq!(cell.name, again.header.cell);
+}
+
+#[test]
+fn a_damaged_log_is_used_up_to_the_damage() {
+    let (cell, entries) = healthy();
+    let mut file = Vec::new();
+    log(entries.clone()).write(&mut file).unwrap();
+    file.truncate(file.len() - 40);
+    let (again, damage) = EventLog::read(&file[..]).unwrap();
+    let damage = damage.unwrap();
+    assert_eq!(damage.line, again.entries.len() + 1);
+    assert_eq!(again.entries, entries[..again.entries.len()]);
+    assert_eq!(judge(&cell, &again).result, Outcome::Error, "what came behind it is not known");
+    for (what, text) in [
+        (&b"\x89PNG\r\n"[..], "its first line is not the header"),
+        (b"", "its first line is not the header"),
+        (b"{\"at\":0,\"kind\":\"ended\"}\n", "its first line is not the header"),
+        (b"{\"at\":0,\"kind\":\"started\",\"version\":99}\n", "has version 99; this program reads version 2"),
+        (b"{\"at\":0,\"kind\":\"started\",\"version\":2}\n", "its first line is not the header"),
+    ] {
+        let error = EventLog::read(what).unwrap_err().to_string();
+        assert!(error.contains(text), "{error}");
+    }
 }
 
 #[test]
@@ -180,7 +208,8 @@ fn texts_are_looked_for_in_both_logs_and_in_show() {
             (scenario.expect.cisco, scenario.expect.dut) = (expect.cisco, expect.dut);
         });
     };
-    let console = |text: &str| Happening::Console { text: text.to_owned() };
+    let console =
+        |text: &str| Happening::Console { text: text.to_owned(), mark: Mark::Modelled, source: Default::default() };
     let text = tampered(|cell, entries| {
         expect(cell, "cisco: { log: [SA has been authenticated] }");
         insert(entries, console("ISAKMP:(1001):SA has been refused"));
@@ -282,6 +311,7 @@ fn the_recorded_run_still_passes() {
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         log(entries).write(std::fs::File::create(&file).unwrap()).unwrap();
     }
-    let recorded = EventLog::read(&std::fs::read(file).unwrap()[..]).unwrap();
+    let (recorded, damage) = EventLog::read(&std::fs::read(file).unwrap()[..]).unwrap();
+    assert!(damage.is_none());
     assert_eq!(judge(&cell, &recorded).result, Outcome::Pass);
 }

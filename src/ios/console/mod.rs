@@ -75,6 +75,21 @@ pub enum Mark {
     Modelled,
 }
 
+impl Mark {
+    /// Every mark, in the order of their worth.
+    pub const ALL: [Self; 4] = [Self::Seen, Self::Inferred, Self::Recalled, Self::Modelled];
+
+    /// What it says of a text, as the end of a sentence.
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::Seen => "seen in logs of real routers",
+            Self::Inferred => "inferred from logs of real routers",
+            Self::Recalled => "recalled from documentation or field knowledge",
+            Self::Modelled => "made up, so that the event leaves a trace",
+        }
+    }
+}
+
 /// How debug and syslog messages are stamped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

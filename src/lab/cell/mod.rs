@@ -9,13 +9,13 @@ mod steps;
 pub use stay::{Place, Stay, stay};
 
 use std::path::Path;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio::time::Instant as TokioInstant;
 
-use crate::evidence::log::{CellHeader, EventLog, Happening, Link, VERSION};
+use crate::evidence::log::{Beginning, CellHeader, EventLog, Happening, Link};
 use crate::implementations::{CellContext, ConfigFiles, DataPath, Failure, Implementation, Options, Retransmission};
 use crate::ios::console::{self, Console};
 use crate::ios::router::Router;
@@ -79,20 +79,11 @@ pub enum CellError {
 /// # Errors
 ///
 /// Never for what the implementation or the router does; see [`CellError`].
-pub async fn run(run: &CellRun<'_>) -> Result<EventLog, CellError> {
+pub async fn run(run: &CellRun<'_>, beginning: Beginning) -> Result<EventLog, CellError> {
     let clock = Clock::start();
     let recorder = Recorder::new(clock);
-    let scenario = &run.cell.scenario;
-    recorder.now(Happening::Started(CellHeader {
-        version: VERSION,
-        cell: run.cell.name.clone(),
-        implementation: (run.implementation.name().to_owned(), run.version.to_owned()),
-        release: run.cell.release,
-        seed: run.seed,
-        epoch: clock.wall_start().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64,
-        dut: scenario.tunnel.local,
-        cisco: scenario.tunnel.remote,
-    }));
+    let header = CellHeader::new(run.cell, run.version, run.seed, clock.wall_start(), beginning);
+    recorder.now(Happening::Started(Box::new(header)));
     let result = tokio::time::timeout(LIMIT, LocalSet::new().run_until(perform(run, clock, &recorder))).await;
     match result {
         Ok(Ok(())) => {}

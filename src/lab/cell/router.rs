@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::recorder::Recorder;
 use crate::evidence::log::Happening;
 use crate::ios::config::InterfaceName;
-use crate::ios::console::Console;
+use crate::ios::console::{Console, Line};
 use crate::ios::router::{Input, Output, Router};
 use crate::lab::Clock;
 use crate::lab::frame_port::FramePort;
@@ -76,7 +76,9 @@ impl RouterDriver {
                 Output::Event(event) => {
                     let lines = self.console.render(self.clock.now(), &event);
                     self.recorder.now(Happening::Router { event: Box::new(event) });
-                    lines.into_iter().for_each(|line| self.recorder.now(Happening::Console { text: line.text }));
+                    for Line { text, mark, source, .. } in lines {
+                        self.recorder.now(Happening::Console { text, mark, source });
+                    }
                 }
                 Output::Keys(record) => self.recorder.now(Happening::Keys { record: Box::new(record) }),
             }
