@@ -10,23 +10,55 @@ use std::time::{Duration, SystemTime};
 
 use crate::evidence::artifacts;
 use crate::evidence::frames::transcript_of;
-use crate::evidence::log::{Beginning, CellHeader, Configs, EventLog, Happening};
-use crate::evidence::snapshot;
+use crate::evidence::log::{Beginning, CellHeader, Configs, EventLog, Happening, Reviewed};
+use crate::evidence::snapshot::{Shelf, Weight};
 use crate::implementations::{Availability, DataPath, Host, Implementation, Options, Registry, Retransmission};
+use crate::ios::Release;
 use crate::lab::schedule::{self, Job, Progress, cell_seed};
-use crate::report::{CellReport, CellResult};
+use crate::report::CellReport;
 use crate::scenario::{Cell, ImplementationName};
+use crate::verdict::Verdict;
 
-/// What becomes of transcripts that differ from the reviewed ones.
+/// What becomes of transcripts that differ from the reviewed ones. A cell without a reviewed one never fails by it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Snapshots {
-    /// A cell whose transcript differs from the reviewed one fails; one without a reviewed one does not.
+    /// A cell whose transcript differs in anything fails.
     #[default]
-    Check,
-    /// The transcripts of cells that pass become the reviewed ones.
-    Accept,
+    All,
+    /// A cell whose transcript tells of another negotiation fails: other messages, algorithms, selectors or notifications.
+    Major,
     /// They are not looked at.
     Off,
+    /// The transcripts of cells that pass become the reviewed ones.
+    Accept,
+}
+
+impl Snapshots {
+    /// The lightest change by which a cell fails; `None` when none is looked for.
+    fn fails_from(self) -> Option<Weight> {
+        match self {
+            Self::All => Some(Weight::Minor),
+            Self::Major => Some(Weight::Major),
+            Self::Off | Self::Accept => None,
+        }
+    }
+}
+
+/// Whether transcripts that differ are to be laid beside the reviewed ones, as insta decides it: INSTA_UPDATE says so, or
+/// this is no CI job.
+pub fn proposals_wanted() -> bool {
+    let variable = |name: &str| std::env::var(name).ok();
+    proposals(variable("INSTA_UPDATE").as_deref(), variable("CI").as_deref(), variable("TF_BUILD").is_some())
+}
+
+fn proposals(update: Option<&str>, ci: Option<&str>, azure: bool) -> bool {
+    match (update, ci) {
+        (Some("no"), _) => false,
+        (None | Some("" | "auto"), Some("" | "0" | "false")) => true,
+        (None | Some("" | "auto"), Some(_)) => false,
+        (None | Some("" | "auto"), None) => !azure,
+        (Some(_), _) => true,
+    }
 }
 
 /// How cells are run.
@@ -44,16 +76,10 @@ pub struct Settings {
     pub retries: u32,
     /// What becomes of transcripts.
     pub snapshots: Snapshots,
+    /// Transcripts that differ are laid beside the reviewed ones, to be looked at.
+    pub propose: bool,
     /// A cell fails when its implementation is not installed. One that this machine could not run even then is skipped.
     pub strict: bool,
-}
-
-/// A cell that passed.
-struct Passed {
-    cell: Cell,
-    /// What its transcript is filed under.
-    implementation: String,
-    transcript: String,
 }
 
 /// A machine that runs cells.
@@ -62,8 +88,8 @@ pub struct Runner {
     registry: Registry,
     settings: Settings,
     available: HashMap<ImplementationName, Availability>,
-    /// Transcripts of cells that passed, to be accepted in the end.
-    transcripts: Mutex<Vec<Passed>>,
+    /// The transcript of each cell that went as expected otherwise, and `None` for the others.
+    transcripts: Mutex<BTreeMap<Shelf, BTreeMap<Release, Option<String>>>>,
 }
 
 impl Runner {
@@ -73,15 +99,7 @@ impl Runner {
     }
 
     /// Runs `cells` and gives a report of each in their order; `tell` hears of each as it begins and ends.
-    ///
-    /// # Errors
-    ///
-    /// When reviewed transcripts cannot be written.
-    pub fn run(
-        &mut self,
-        cells: Vec<Cell>,
-        mut tell: impl FnMut(&Progress<CellReport>),
-    ) -> io::Result<Vec<CellReport>> {
+    pub fn run(&mut self, cells: Vec<Cell>, mut tell: impl FnMut(&Progress<CellReport>)) -> Vec<CellReport> {
         let order: HashMap<String, usize> =
             cells.iter().enumerate().map(|(place, cell)| (cell.name.clone(), place)).collect();
         let mut reports = Vec::new();
@@ -116,8 +134,7 @@ impl Runner {
             },
         );
         reports.sort_by_key(|report| order.get(&report.name).copied());
-        self.accept()?;
-        Ok(reports)
+        reports
     }
 
     /// What a cell is run with, or a report of why it cannot run here.
@@ -148,11 +165,8 @@ impl Runner {
             let (reason, remedy) = (unsupported.to_string(), String::new());
             return Err(self.skip(&cell, seed, Happening::Skipped { reason, remedy, strict }));
         }
-        let reviewed = match self.settings.snapshots {
-            Snapshots::Check => snapshot::reviewed(&cell, &implementation.filed_under(data_path)),
-            Snapshots::Accept | Snapshots::Off => Ok(None),
-        };
-        let reviewed = reviewed.map_err(|error| {
+        let shelf = Shelf::of(&cell, &implementation.filed_under(data_path));
+        let reviewed = self.reviewed(&shelf, cell.release).map_err(|error| {
             Box::new(CellReport::broken(&cell, format!("cannot read the reviewed transcript: {error}")))
         })?;
         let configs = configs(&cell, &*implementation, data_path);
@@ -183,7 +197,7 @@ impl Runner {
             });
             let report = self.report(&job.cell, &log, &job.folder);
             if !report.result.fails_the_run() || attempt > self.settings.retries {
-                self.keep(job, &log, report.result);
+                self.keep(job, &log, &report);
                 return report;
             }
             before = log.duration();
@@ -191,16 +205,20 @@ impl Runner {
         }
     }
 
-    /// Keeps the transcript of a cell that passed, when it is to become the reviewed one.
-    fn keep(&self, job: &Job, log: &EventLog, result: CellResult) {
-        let passed = matches!(result, CellResult::Pass | CellResult::Flaky);
-        if passed && self.settings.snapshots == Snapshots::Accept {
-            self.transcripts.lock().unwrap_or_else(PoisonError::into_inner).push(Passed {
-                cell: job.cell.clone(),
-                implementation: job.implementation.filed_under(job.data_path),
-                transcript: transcript_of(log),
-            });
-        }
+    /// The reviewed transcript that a cell is held against.
+    fn reviewed(&self, shelf: &Shelf, release: Release) -> io::Result<Option<Reviewed>> {
+        let Some(fails_from) = self.settings.snapshots.fails_from() else { return Ok(None) };
+        Ok(shelf.reviewed(release)?.map(|(file, text)| Reviewed { file, text, fails_from }))
+    }
+
+    /// Keeps the transcript of a cell that went as expected otherwise.
+    fn keep(&self, job: &Job, log: &EventLog, report: &CellReport) {
+        let known = job.cell.known_failure().is_some();
+        let passed = report.verdict.as_ref().is_some_and(Verdict::passed_but_for_the_transcript) && !known;
+        let transcript = passed.then(|| transcript_of(log));
+        let shelf = Shelf::of(&job.cell, &job.implementation.filed_under(job.data_path));
+        let mut transcripts = self.transcripts.lock().unwrap_or_else(PoisonError::into_inner);
+        transcripts.entry(shelf).or_default().insert(job.cell.release, transcript);
     }
 
     /// Judges a cell by its log, and writes its folder.
@@ -211,26 +229,29 @@ impl Runner {
         }
     }
 
-    /// Makes the transcripts the reviewed ones, one for all releases where they agree.
-    fn accept(&self) -> io::Result<()> {
-        if self.settings.snapshots != Snapshots::Accept {
-            return Ok(());
-        }
+    /// Makes the transcripts of what ran the reviewed ones, or lays those that differ beside them, as the settings have it.
+    /// Gives the files that now wait for a decision.
+    ///
+    /// # Errors
+    ///
+    /// When a file beside the scenarios cannot be read or written.
+    pub fn keep_transcripts(&self) -> io::Result<Vec<PathBuf>> {
+        let mut waiting = Vec::new();
         let transcripts = std::mem::take(&mut *self.transcripts.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut groups: BTreeMap<_, Vec<Passed>> = BTreeMap::new();
-        for passed in transcripts {
-            let Cell { scenario, twin, .. } = &passed.cell;
-            let key = (scenario.name.clone(), passed.implementation.clone(), twin.map(|twin| twin.to_string()));
-            groups.entry(key).or_default().push(passed);
-        }
-        for group in groups.values() {
-            let whole = group.len() == group[0].cell.scenario.releases.len();
-            let shared = whole && group.iter().all(|passed| passed.transcript == group[0].transcript);
-            for Passed { cell, implementation, transcript } in group {
-                snapshot::accept(cell, implementation, transcript, shared)?;
+        for (shelf, found) in transcripts {
+            match self.settings.snapshots {
+                Snapshots::Accept => {
+                    let passed = found.into_iter().filter_map(|(release, text)| Some((release, text?)));
+                    let passed: BTreeMap<_, _> = passed.collect();
+                    if !passed.is_empty() {
+                        shelf.accept(&passed)?;
+                    }
+                }
+                Snapshots::All | Snapshots::Major if self.settings.propose => waiting.extend(shelf.propose(&found)?),
+                Snapshots::All | Snapshots::Major | Snapshots::Off => {}
             }
         }
-        Ok(())
+        Ok(waiting)
     }
 }
 
@@ -244,4 +265,19 @@ fn configs(cell: &Cell, implementation: &dyn Implementation, data_path: DataPath
     };
     let files = files.into_iter().map(|(name, text)| (format!("{}/{name}", implementation.name()), text));
     files.chain([("cisco/running-config.ios".to_owned(), scenario.router.config.text.to_string())]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ci_jobs_leave_no_files_unless_told_to() {
+        assert!(proposals(None, None, false));
+        assert!(proposals(Some("auto"), Some("false"), true));
+        assert!(!proposals(None, Some("true"), false));
+        assert!(!proposals(Some(""), None, true));
+        assert!(proposals(Some("new"), Some("true"), false));
+        assert!(!proposals(Some("no"), None, false));
+    }
 }

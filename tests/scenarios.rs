@@ -9,7 +9,7 @@ use ike_interop::cli;
 use ike_interop::implementations::Registry;
 use ike_interop::lab::sandbox;
 use ike_interop::report::{CellReport, CellResult, Terminal};
-use ike_interop::run::{Runner, Settings, Snapshots};
+use ike_interop::run::{Runner, Settings, Snapshots, proposals_wanted};
 use ike_interop::scenario::{self, Cell};
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -46,10 +46,13 @@ fn run(cells: Vec<Cell>) -> Result<(), Failed> {
         seed: 1,
         fail_fast: false,
         retries: 0,
-        snapshots: Snapshots::Check,
+        snapshots: Snapshots::All,
+        propose: proposals_wanted(),
         strict: std::env::var_os("IKE_INTEROP_STRICT").is_some(),
     };
-    let reports: Vec<CellReport> = Runner::new(settings, Registry::built_in()).run(cells, |_| ())?;
+    let mut runner = Runner::new(settings, Registry::built_in());
+    let reports: Vec<CellReport> = runner.run(cells, |_| ());
+    runner.keep_transcripts()?;
     if reports.iter().any(|report| report.result.fails_the_run()) {
         let mut text = Terminal::new(Vec::new(), false);
         text.conclude(&reports)?;

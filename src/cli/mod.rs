@@ -9,6 +9,7 @@ mod lab;
 mod list;
 mod merge;
 mod report;
+mod review;
 mod run;
 mod schema;
 pub mod selecting;
@@ -43,6 +44,7 @@ enum Verb {
     List(list::Arguments),
     Check(check::Arguments),
     Decode(decode::Arguments),
+    Review(review::Arguments),
     Lab(lab::Arguments),
     Doctor(doctor::Arguments),
     Report(report::Arguments),
@@ -77,6 +79,7 @@ pub fn main() -> ExitCode {
         Verb::List(arguments) => list::run(&arguments),
         Verb::Check(arguments) => check::run(&arguments),
         Verb::Decode(arguments) => decode::run(&arguments),
+        Verb::Review(arguments) => review::run(&arguments),
         Verb::Doctor(arguments) => doctor::run(&arguments),
         Verb::Report(arguments) => report::run(&arguments),
         Verb::Merge(arguments) => merge::run(&arguments),

@@ -8,8 +8,8 @@ use super::{BAD_INPUT, SUCCESS, UNEXPECTED, UNFIT_MACHINE, refuse};
 use crate::implementations::Registry;
 use crate::lab::sandbox;
 use crate::lab::schedule;
-use crate::report::{self, Progress, Summary};
-use crate::run::{Runner, Settings, Snapshots};
+use crate::report::{self, CellReport, Progress, Summary};
+use crate::run::{Runner, Settings, Snapshots, proposals_wanted};
 
 /// Run scenarios against the simulated router, and judge what happens.
 #[derive(Debug, clap::Args)]
@@ -68,27 +68,45 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         fail_fast: arguments.fail_fast,
         retries: arguments.retries,
         snapshots: arguments.snapshots,
+        propose: proposals_wanted(),
         strict: arguments.strict,
     };
     println!("{} cells, {} at a time, seed {}", cells.len(), settings.jobs, settings.seed);
     let mut progress = Progress::new(cells.len());
-    let reports = Runner::new(settings, registry).run(cells, |event| match event {
+    let mut runner = Runner::new(settings, registry);
+    let reports = runner.run(cells, |event| match event {
         schedule::Progress::Started(name) => progress.started(name),
         schedule::Progress::Finished(report) => progress.finished(report),
     });
-    let reports = match reports {
-        Ok(reports) => reports,
-        Err(error) => {
-            eprintln!("error: cannot write the reviewed transcripts: {error}");
-            return UNEXPECTED.into();
-        }
-    };
     // A closed pipe is the reader's wish.
     let _ = progress.conclude(&reports);
     if let Err(error) = report::write_files(&arguments.out, &reports) {
         eprintln!("error: {}: {error}", arguments.out.display());
         return UNEXPECTED.into();
     }
+    match runner.keep_transcripts() {
+        Ok(waiting) if waiting.is_empty() => {}
+        Ok(waiting) => {
+            println!("{} from the reviewed: look with `ike-interop review`", differing(waiting.len(), &reports))
+        }
+        Err(error) => {
+            eprintln!("error: cannot write transcripts beside the scenarios: {error}");
+            return UNEXPECTED.into();
+        }
+    }
     let summary = Summary::of(reports.iter().map(|report| report.result));
     if summary.is_success() { SUCCESS.into() } else { UNEXPECTED.into() }
+}
+
+/// How many transcripts wait for a decision, and how many cells did not fail by them.
+fn differing(waiting: usize, reports: &[CellReport]) -> String {
+    let changed = |report: &&CellReport| report.verdict.as_ref().is_some_and(|verdict| !verdict.changes.is_empty());
+    let passed = reports.iter().filter(changed).filter(|report| !report.result.fails_the_run()).count();
+    let transcripts =
+        if waiting == 1 { "1 transcript differs".to_owned() } else { format!("{waiting} transcripts differ") };
+    match passed {
+        0 => transcripts,
+        1 => format!("{transcripts}, by which 1 cell did not fail,"),
+        cells => format!("{transcripts}, by which {cells} cells did not fail,"),
+    }
 }

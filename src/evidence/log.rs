@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use super::snapshot::Weight;
 use crate::ike::KeyRecord;
 use crate::implementations::SaState;
 use crate::ios::Release;
@@ -171,6 +172,9 @@ pub struct Reviewed {
     pub file: PathBuf,
     /// The transcript.
     pub text: String,
+    /// The lightest change by which the cell fails.
+    #[serde(default)]
+    pub fails_from: Weight,
 }
 
 /// What a run knows of a cell before it begins.

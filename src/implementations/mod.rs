@@ -118,6 +118,11 @@ pub enum DataPath {
     KeyEngine,
 }
 
+impl DataPath {
+    /// Every data path.
+    pub const ALL: [Self; 2] = [Self::Tun, Self::Kernel];
+}
+
 impl fmt::Display for DataPath {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {

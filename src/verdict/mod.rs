@@ -24,7 +24,7 @@ pub use diagnose::{ConfigMark, Finding};
 use crate::diag::{Diagnostic, Severity};
 use crate::evidence::frames::transcript_of_frames;
 use crate::evidence::log::EventLog;
-use crate::evidence::snapshot;
+use crate::evidence::snapshot::{self, Change};
 use crate::scenario::{Cell, Diagnosis, Scenario};
 use facts::Facts;
 
@@ -51,6 +51,18 @@ pub struct Verdict {
     pub failures: Vec<Failure>,
     /// What is wrong with the configurations.
     pub findings: Vec<Finding>,
+    /// How the transcript differs from the reviewed one, whether that is a failure or not.
+    pub changes: Vec<Change>,
+}
+
+/// What the failure is called that another transcript than the reviewed is.
+const TRANSCRIPT: &str = "transcript";
+
+impl Verdict {
+    /// Whether all was as expected, whatever the transcript is held against.
+    pub fn passed_but_for_the_transcript(&self) -> bool {
+        self.result != Outcome::Error && self.failures.iter().all(|failure| failure.what == TRANSCRIPT)
+    }
 }
 
 /// A verdict in one word.
@@ -95,7 +107,7 @@ pub fn judge(cell: &Cell, log: &EventLog) -> Verdict {
     let findings = diagnose::findings(scenario, &facts);
     let broken = invariants::harness(&facts);
     if !broken.is_empty() {
-        return Verdict { result: Outcome::Error, failures: broken, findings };
+        return Verdict { result: Outcome::Error, failures: broken, findings, changes: Vec::new() };
     }
     let mut failures = Vec::new();
     let (expect, end) = (&scenario.expect, facts.end());
@@ -111,9 +123,10 @@ pub fn judge(cell: &Cell, log: &EventLog) -> Verdict {
     said::dut(expect.dut.log.get(&cell.implementation), facts.whole(), &mut failures);
     invariants::no_panic(facts.whole(), &mut failures);
     diagnosis(&expect.diagnosis, &findings, &mut failures);
-    transcript(&facts, &mut failures);
+    // How a known failure looks is nobody's concern.
+    let changes = if cell.known_failure().is_none() { transcript(&facts, &mut failures) } else { Vec::new() };
     let result = if failures.is_empty() { Outcome::Pass } else { Outcome::Fail };
-    Verdict { result, failures, findings }
+    Verdict { result, failures, findings, changes }
 }
 
 /// What is wrong with the two configurations, by the evidence of a run; empty when nothing is.
@@ -121,14 +134,18 @@ pub fn diagnose(scenario: &Scenario, log: &EventLog) -> Vec<Finding> {
     diagnose::findings(scenario, &Facts::new(log))
 }
 
-/// Holds the transcript against the reviewed one.
-fn transcript(facts: &Facts<'_>, failures: &mut Vec<Failure>) {
-    let Some(reviewed) = &facts.log.header.reviewed else { return };
+/// Holds the transcript against the reviewed one, and gives what changed.
+fn transcript(facts: &Facts<'_>, failures: &mut Vec<Failure>) -> Vec<Change> {
+    let Some(reviewed) = &facts.log.header.reviewed else { return Vec::new() };
     let transcript = transcript_of_frames(facts.log, &facts.frames);
-    if let Some(diff) = snapshot::difference(&reviewed.text, &transcript) {
+    let changes = snapshot::changes(&reviewed.text, &transcript);
+    if snapshot::heaviest(&changes) >= Some(reviewed.fails_from) {
         let expected = format!("as reviewed in {}", reviewed.file.display());
-        failures.push(Failure::new("transcript", expected, diff, artifact::TRANSCRIPT));
+        let lines: String = changes.iter().map(|change| format!("{change}\n")).collect();
+        let found = format!("{lines}{}", snapshot::diff(&reviewed.text, &transcript));
+        failures.push(Failure::new(TRANSCRIPT, expected, found, artifact::TRANSCRIPT));
     }
+    changes
 }
 
 fn diagnosis(expected: &[Diagnosis], findings: &[Finding], failures: &mut Vec<Failure>) {
