@@ -12,6 +12,10 @@ use crate::esp::{Flow, Severity, Spi};
 use crate::pfkey::message::{Address, Direction, Extension, Header, Message, MessageType, Policy, PolicyType, SaType};
 use crate::time::Instant;
 
+/// How many packets wait in all, and how many SAs are asked for at a time: a transport policy for everybody needs one for
+/// each destination.
+const MOST_WAITING: usize = 4096;
+
 /// An SA that was asked for. Nobody is asked again before it lives on or is forgotten.
 #[derive(Debug)]
 struct Acquire {
@@ -30,6 +34,8 @@ pub(super) struct Acquires {
     by_sequence: HashMap<u32, Ends>,
     timers: BTreeSet<(Instant, Ends)>,
     last_sequence: u32,
+    /// Packets that wait, of all together.
+    waiting: usize,
 }
 
 impl Acquires {
@@ -46,6 +52,7 @@ impl Acquires {
         let acquire = self.by_ends.remove(ends)?;
         self.by_sequence.remove(&acquire.sequence);
         self.timers.remove(&(acquire.until, *ends));
+        self.waiting -= acquire.waiting.len();
         Some(acquire)
     }
 
@@ -57,16 +64,24 @@ impl Acquires {
 impl KeyEngine {
     /// Lets a packet wait for the SA between `ends`, and asks for it unless that was done.
     pub(super) fn wait(&mut self, now: Instant, ends: Ends, policy: (u32, u32), flow: Flow, packet: &[u8]) {
+        let full = self.acquires.waiting >= MOST_WAITING;
         if !self.acquires.by_ends.contains_key(&ends) {
             if !self.sockets.any_registered(SaType::Esp) {
                 return self.drop_packet(DropReason::NobodyToAsk(flow));
+            }
+            if full || self.acquires.by_ends.len() >= MOST_WAITING {
+                return self.drop_packet(DropReason::TooManyWaiting(flow));
             }
             self.ask(now, ends, policy);
         }
         let most = self.settings.waiting_packets;
         let reason = match self.acquires.by_ends.get_mut(&ends) {
             Some(acquire) if acquire.failed => DropReason::AcquireFailed(flow),
-            Some(acquire) if acquire.waiting.len() < most => return acquire.waiting.push_back(packet.to_vec()),
+            Some(acquire) if acquire.waiting.len() < most && !full => {
+                acquire.waiting.push_back(packet.to_vec());
+                self.acquires.waiting += 1;
+                return;
+            }
             _ => DropReason::TooManyWaiting(flow),
         };
         self.drop_packet(reason);
@@ -112,6 +127,7 @@ impl KeyEngine {
         if let Some(acquire) = ends.and_then(|ends| self.acquires.by_ends.get_mut(ends)) {
             acquire.failed = true;
             let lost = std::mem::take(&mut acquire.waiting).len();
+            self.acquires.waiting -= lost;
             self.event(KeyEvent::AcquireFailed { sequence, lost });
         }
         Ok(())

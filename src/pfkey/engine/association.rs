@@ -178,16 +178,17 @@ impl Associations {
         Ok(id)
     }
 
-    /// Lets the data path have the lifetime and the ports that an SA has now.
-    pub(super) fn refresh(&mut self, id: AssociationId) {
-        let Some(association) = self.entries.get(&id) else { return };
+    /// Gives an SA that has keys other ports and lifetimes. Whatever it has reached is told again.
+    pub(super) fn change(&mut self, id: AssociationId, nat: Option<Nat>, soft: Lifetime, hard: Lifetime) {
+        let Some(association) = self.entries.get_mut(&id) else { return };
         let Some(data) = association.data else { return };
-        let udp = association.nat.map(Nat::ports);
-        let destination = association.ends.destination;
+        (association.nat, association.soft, association.hard) = (nat, soft, hard);
+        (association.seen_at, association.state) = (None, SaState::Mature);
+        let (destination, lifetime) = (association.ends.destination, association.lifetime());
         // Neither can fail: the SA is there as long as the association is.
-        let _ = self.sad.set_lifetime(data, association.lifetime());
+        let _ = self.sad.set_lifetime(data, lifetime);
         let _ = self.sad.with_sa(data, |sa| {
-            sa.move_peer(destination, udp);
+            sa.move_peer(destination, nat.map(Nat::ports));
             Ok(())
         });
     }
@@ -228,6 +229,13 @@ impl Associations {
 
     pub(super) fn of_data(&self, data: SaId) -> Option<AssociationId> {
         self.by_data.get(&data).copied()
+    }
+
+    /// The SA that an ESP packet names.
+    pub(super) fn inbound(&self, esp: &[u8]) -> Option<(AssociationId, &Association)> {
+        let spi = Spi(u32::from_be_bytes(*esp.first_chunk()?));
+        let id = self.of_data(self.sad.inbound(spi)?)?;
+        Some((id, self.get(id)?))
     }
 
     /// The SA that takes a packet: as Linux, the newest of those that are not dying; a dying one if there is no other.

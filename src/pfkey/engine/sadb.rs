@@ -47,15 +47,12 @@ impl KeyEngine {
         free.ok_or_else(|| Refusal::new(Errno::NoEntry, format!("no free SPI from {min:#x} to {max:#x}")))
     }
 
-    /// SADB_ADD.
+    /// SADB_ADD. A reserved SPI is in use, as with Linux: its SA gets its keys by UPDATE.
     pub(super) fn add(&mut self, now: Instant, message: &Message) -> Result<(), Refusal> {
         let wanted = self.wanted(now, message)?;
         let (spi, ends) = (wanted.association.spi, wanted.association.ends);
-        if let Some(id) = self.associations.find(ends.destination, spi) {
-            // Linux takes the place of a larval SA by ADD as well.
-            if self.associations.get(id).is_some_and(|other| other.state != SaState::Larval) {
-                return Err(Refusal::new(Errno::Exists, format!("an SA to {} has the SPI {spi}", ends.destination)));
-            }
+        if self.associations.find(ends.destination, spi).is_some() {
+            return Err(Refusal::new(Errno::Exists, format!("an SA to {} has the SPI {spi}", ends.destination)));
         }
         self.check_room()?;
         self.install(now, message, wanted)
@@ -68,29 +65,20 @@ impl KeyEngine {
         Ok(())
     }
 
-    /// SADB_UPDATE: keys for a larval SA; another lifetime and other ports for one that has keys (Linux,
+    /// SADB_UPDATE: keys for a larval SA; other lifetimes and other ports for one that has keys (Linux,
     /// `xfrm_state_update`).
     pub(super) fn update(&mut self, now: Instant, message: &Message) -> Result<(), Refusal> {
-        let (id, larval) = {
-            let (id, found) = self.named(message)?;
-            (id, found.state == SaState::Larval)
-        };
-        if larval {
+        let (id, found) = self.named(message)?;
+        if found.state == SaState::Larval {
             let wanted = self.wanted(now, message)?;
             return self.install(now, message, wanted);
         }
         let nat = nat(message)?;
-        let Some(association) = self.associations.get_mut(id) else { return Err(no_such_sa()) };
-        association.nat = nat;
-        association.seen_at = None;
-        association.state = SaState::Mature;
-        if let Some(hard) = message.lifetime_hard() {
-            association.hard = *hard;
+        if nat.is_some() != found.nat.is_some() {
+            return Err(Refusal::invalid("an SA cannot begin or cease to travel in UDP"));
         }
-        if let Some(soft) = message.lifetime_soft() {
-            association.soft = *soft;
-        }
-        self.associations.refresh(id);
+        let (soft, hard) = (message.lifetime_soft().copied(), message.lifetime_hard().copied());
+        self.associations.change(id, nat, soft.unwrap_or_default(), hard.unwrap_or_default());
         self.tell(message.header, id, KeyEvent::SaUpdated);
         Ok(())
     }

@@ -41,17 +41,18 @@ impl KeyEngine {
 
     /// An ESP packet; `udp` is where it came from when it came in UDP.
     pub(super) fn inbound(&mut self, now: Instant, source: Ipv4Addr, udp: Option<SocketAddrV4>, octets: &[u8]) {
-        let (data, opened) = match self.associations.sad.decapsulate(now, octets) {
-            Ok(opened) => opened,
-            Err(error) => return self.drop_packet(DropReason::Inbound { source_address: source, error }),
-        };
-        let found = self.associations.of_data(data).and_then(|id| Some((id, self.associations.get(id)?)));
-        let Some((id, association)) = found else { return };
-        let spi = association.spi;
-        if association.nat.is_some() != udp.is_some() {
+        let known = self.associations.inbound(octets);
+        if let Some(spi) = known.filter(|(_, sa)| sa.nat.is_some() != udp.is_some()).map(|(_, sa)| sa.spi) {
             return self.drop_packet(DropReason::WrongEncapsulation { spi, udp: udp.is_some() });
         }
-        let ends = association.ends;
+        let known = known.map(|(id, _)| id);
+        let opened = match self.associations.sad.decapsulate(now, octets) {
+            Ok((_, opened)) => opened,
+            Err(error) => return self.drop_packet(DropReason::Inbound { source_address: source, error }),
+        };
+        let found = known.and_then(|id| Some((id, self.associations.get(id)?)));
+        let Some((id, association)) = found else { return };
+        let (spi, ends) = (association.spi, association.ends);
         let packet = match inner_packet(association, source, opened) {
             Ok(packet) => packet,
             Err(error) => return self.drop_packet(DropReason::Inbound { source_address: source, error }),

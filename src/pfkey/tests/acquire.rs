@@ -126,3 +126,26 @@ fn unique_policies_are_asked_for_one_by_one() {
     rig.inner(&ping(INNER, FAR));
     assert_eq!(rig.sent().len(), 0);
 }
+
+#[test]
+fn a_policy_for_everybody_does_not_exhaust_the_memory() {
+    let mut rig = Rig::new();
+    let racoon = rig.daemon();
+    let request =
+        IpsecRequest { protocol: 50, mode: IpsecMode::Transport, level: Level::Require, reqid: 0, ends: None };
+    let mut everybody = policy(Direction::Outbound, LEFT, RIGHT, PolicyType::Ipsec, vec![request]);
+    let Extension::Destination(address) = &mut everybody.extensions[2] else { panic!() };
+    address.prefix_len = 0;
+    rig.done(racoon, &everybody);
+    rig.received.clear();
+    for number in 0..5000_u16 {
+        let [high, low] = number.to_be_bytes();
+        rig.inner(&ping(INNER, [20, 0, high, low].into()));
+    }
+    assert_eq!(rig.received.len(), 4096);
+    assert!(matches!(dropped(&rig), Some(DropReason::TooManyWaiting(_))));
+    rig.pass(Duration::from_secs(30));
+    rig.received.clear();
+    rig.inner(&ping(INNER, FAR));
+    assert_eq!(rig.received.len(), 1);
+}

@@ -130,6 +130,26 @@ fn an_update_gives_another_lifetime() {
 }
 
 #[test]
+fn an_update_revives_a_dying_sa() {
+    let mut rig = Rig::new();
+    let socket = rig.daemon();
+    let soft = |add_time| Extension::LifetimeSoft(Lifetime { add_time, ..Lifetime::default() });
+    let states = |rig: &Rig| rig.engine.associations().map(|sa| sa.state).collect::<Vec<_>>();
+    rig.done(socket, &keyed(MessageType::Add, LOCAL, PEER, 0x1234).with(soft(10)));
+    rig.pass(seconds(10));
+    assert_eq!(states(&rig), [SaState::Dying]);
+    let update = keyed(MessageType::Update, LOCAL, PEER, 0x1234);
+    assert_eq!(rig.refused(socket, &update.clone().with(Extension::NatTType(2))), Errno::Invalid);
+    rig.done(socket, &update.clone().with(soft(20)));
+    assert_eq!(states(&rig), [SaState::Mature]);
+    rig.pass(seconds(10));
+    assert_eq!((states(&rig), expiries(&rig).len()), (vec![SaState::Dying], 2));
+    // Without lifetimes it has none.
+    rig.done(socket, &update);
+    assert_eq!((states(&rig), rig.engine.next_timeout()), (vec![SaState::Mature], None));
+}
+
+#[test]
 fn policies_end_after_their_time_and_when_they_are_not_used() {
     let mut rig = Rig::new();
     let racoon = rig.daemon();

@@ -22,6 +22,7 @@ fn racoon_makes_a_pair_as_responder() {
     let spi = larval.sa().unwrap().spi;
     assert_eq!((larval.sa().unwrap().state, larval.header.sequence, larval.header.pid), (SaState::Larval, 7, 42));
     assert!(spi >= Spi(0x100));
+    assert_eq!(rig.refused(racoon, &keyed(MessageType::Add, PEER, LOCAL, spi.0)), Errno::Exists);
     let heard = rig.say(racoon, &keyed(MessageType::Update, PEER, LOCAL, spi.0));
     assert_eq!(receivers(&heard), [racoon, setkey]);
     let told = &heard[0].1;
