@@ -1,73 +1,223 @@
 //! `ike-interop decode`: a capture as a transcript.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, Write};
-use std::path::PathBuf;
+use std::io::{self, BufWriter, Read, Write};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::{BAD_INPUT, SUCCESS};
-use crate::evidence::capture::CaptureReader;
-use crate::evidence::decode::{Decoder, KeyTable};
+use crate::crypto::Secret;
+use crate::evidence::capture::{CaptureError, CaptureReader};
+use crate::evidence::decode::{Content, Decoder, KeyFileError, KeyTable, Observed, Protection, Secrets};
 use crate::evidence::transcript::{Names, Transcript};
 
-/// Show a capture (pcap or pcapng) as a transcript of the negotiation; with keys, decrypted.
+/// What Wireshark calls its tables of keys in a profile folder.
+const TABLES: [&str; 3] = ["ikev1_decryption_table", "ikev2_decryption_table", "esp_sa"];
+
+/// Show a capture (pcap or pcapng) as a transcript of the negotiation, decrypted as far as keys are given.
+///
+/// Without keys everything in clear is shown: all of main mode up to message 4, aggressive mode, IKE_SA_INIT, and which SAs
+/// carried packets. Keys come from Wireshark's tables, which strongSwan's save-keys plugin and the output folder of a cell
+/// have, or from secrets.
+///
+/// A pre-shared key alone decrypts nothing, with IKEv1 as with IKEv2: the keys come from it and from the Diffie-Hellman
+/// secret g^xy, which never crosses the wire. What it can do alone is to say whether HASH_I and HASH_R were made with it,
+/// where they can be read: in aggressive mode always, in main mode once it is decrypted. With --dh-secret (g^xy) or
+/// --dh-private (the exponent of one side, which a debug log may hold) all IKEv1 keys follow: phase 1, and the ESP SAs that
+/// quick mode makes; with PFS give the secret of that exchange as well.
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 pub(super) struct Arguments {
-    /// The capture to read.
+    /// The capture to read; - is standard input.
     capture: PathBuf,
 
-    /// Phase 1 keys: Wireshark's `ikev1_decryption_table`, a line of initiator cookie and encryption key each.
+    /// A Wireshark profile folder with any of ikev1_decryption_table, ikev2_decryption_table and esp_sa.
+    #[arg(long, value_name = "DIR")]
+    keys: Vec<PathBuf>,
+
+    /// Phase 1 keys of IKEv1: Wireshark's `ikev1_decryption_table`, a line of initiator cookie and encryption key each.
     #[arg(long, value_name = "FILE")]
-    ikev1_keys: Option<PathBuf>,
+    ikev1_keys: Vec<PathBuf>,
+
+    /// Keys of IKEv2: Wireshark's `ikev2_decryption_table`.
+    #[arg(long, value_name = "FILE")]
+    ikev2_keys: Vec<PathBuf>,
+
+    /// Keys of ESP: Wireshark's `esp_sa`.
+    #[arg(long, value_name = "FILE")]
+    esp_keys: Vec<PathBuf>,
+
+    /// A pre-shared key, as text or as hexadecimal octets behind 0x. See above what it can do alone.
+    #[arg(long, value_name = "KEY", value_parser = psk)]
+    psk: Vec<Secret>,
+
+    /// The shared secret g^xy of a Diffie-Hellman exchange, in hexadecimal.
+    #[arg(long, value_name = "HEX", value_parser = octets)]
+    dh_secret: Vec<Secret>,
+
+    /// The private exponent of either side of a Diffie-Hellman exchange, in hexadecimal.
+    #[arg(long, value_name = "HEX", value_parser = octets)]
+    dh_private: Vec<Secret>,
+
+    /// A name for an address, as in 192.0.2.10=branch.
+    #[arg(long = "name", value_name = "ADDRESS=NAME", value_parser = name)]
+    names: Vec<(IpAddr, String)>,
+
+    /// Add the number of each packet in the capture, and how often it was repeated; two runs differ in these.
+    #[arg(long)]
+    packets: bool,
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let keys = match keys(arguments) {
-        Ok(keys) => keys,
-        Err(message) => {
-            eprintln!("error: {message}");
-            return BAD_INPUT.into();
-        }
-    };
-    let opened =
-        File::open(&arguments.capture).map_err(Into::into).and_then(|file| CaptureReader::new(BufReader::new(file)));
-    let mut reader = match opened {
-        Ok(reader) => reader,
+    match decode(arguments) {
+        Ok(()) => SUCCESS.into(),
         Err(error) => {
-            eprintln!("error: {}: {error}", arguments.capture.display());
-            return BAD_INPUT.into();
+            eprintln!("error: {error}");
+            BAD_INPUT.into()
         }
+    }
+}
+
+/// Why a capture could not be shown, or not to its end.
+#[derive(Debug, thiserror::Error)]
+enum DecodeError {
+    #[error("{0}: {1}")]
+    Capture(PathBuf, CaptureError),
+    #[error("{0}: {1}; what comes before it is shown")]
+    Damaged(PathBuf, CaptureError),
+    #[error("{0}: {1}")]
+    Keys(PathBuf, io::Error),
+    #[error("{0}:{1}")]
+    Table(PathBuf, KeyFileError),
+    #[error("{0}: expected at least one of {known}, found none", known = TABLES.join(", "))]
+    NoTables(PathBuf),
+    #[error("cannot write the transcript: {0}")]
+    Output(io::Error),
+}
+
+fn decode(arguments: &Arguments) -> Result<(), DecodeError> {
+    let path = &arguments.capture;
+    let keys = keys(arguments)?;
+    let input: Box<dyn Read> = match path.as_os_str() == "-" {
+        true => Box::new(io::stdin().lock()),
+        false => Box::new(File::open(path).map_err(|error| DecodeError::Capture(path.clone(), error.into()))?),
     };
+    let mut reader = CaptureReader::new(input).map_err(|error| DecodeError::Capture(path.clone(), error))?;
     let mut decoder = Decoder::new(keys);
-    let mut transcript = Transcript::new(Names::default());
+    let mut transcript = Transcript::new(Names::new(arguments.names.iter().cloned()));
+    if arguments.packets {
+        transcript = transcript.with_packets();
+    }
+    let mut output = BufWriter::new(io::stdout().lock());
+    let mut sealed = false;
     let damage = loop {
         match reader.next_packet() {
             Ok(Some(packet)) => {
-                if let Some(observed) = decoder.packet(&packet) {
-                    let inner = decoder.inner(&observed);
-                    transcript.add(&observed, inner);
+                let Some(observed) = decoder.packet(&packet) else { continue };
+                sealed |= is_sealed(&observed);
+                let inner = decoder.open(&observed);
+                transcript.add(&observed, inner.as_ref());
+                if transcript.has_finished() && !write(&mut output, &transcript.take_finished())? {
+                    return Ok(());
                 }
             }
             Ok(None) => break None,
             Err(error) => break Some(error),
         }
     };
-    // A closed pipe (`| head`) is the reader's wish, not an error.
-    let _ = io::stdout().write_all(transcript.text().as_bytes());
-    match damage {
-        None => SUCCESS.into(),
-        Some(error) => {
-            eprintln!("error: {}: {error}; what comes before it is shown", arguments.capture.display());
-            BAD_INPUT.into()
-        }
+    if !write(&mut output, &transcript.text())? || !flush(&mut output)? {
+        return Ok(());
+    }
+    if sealed && !arguments.psk.is_empty() && arguments.dh_secret.is_empty() && arguments.dh_private.is_empty() {
+        eprintln!(
+            "note: messages stay encrypted: a pre-shared key alone cannot decrypt them; give --dh-secret or --dh-private as \
+             well, or the keys themselves (--keys)"
+        );
+    }
+    damage.map_or(Ok(()), |error| Err(DecodeError::Damaged(path.clone(), error)))
+}
+
+/// Whether IKEv1 payloads could not be decrypted.
+fn is_sealed(observed: &Observed<'_>) -> bool {
+    matches!(&observed.content, Content::Ike(message) if matches!(message.protection, Protection::Sealed(_)))
+}
+
+/// Whether there is still a reader: a closed pipe (`| head`) is its wish, not an error.
+fn write(output: &mut impl Write, text: &str) -> Result<bool, DecodeError> {
+    readers_wish(output.write_all(text.as_bytes()))
+}
+
+fn flush(output: &mut impl Write) -> Result<bool, DecodeError> {
+    readers_wish(output.flush())
+}
+
+fn readers_wish(result: io::Result<()>) -> Result<bool, DecodeError> {
+    match result {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(DecodeError::Output(error)),
     }
 }
 
-fn keys(arguments: &Arguments) -> Result<KeyTable, String> {
+fn keys(arguments: &Arguments) -> Result<KeyTable, DecodeError> {
     let mut keys = KeyTable::default();
-    if let Some(path) = &arguments.ikev1_keys {
-        let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        keys.read_ikev1_table(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+    for folder in &arguments.keys {
+        let found: Vec<(&str, PathBuf)> =
+            TABLES.into_iter().map(|table| (table, folder.join(table))).filter(|(_, path)| path.is_file()).collect();
+        if found.is_empty() {
+            return Err(DecodeError::NoTables(folder.clone()));
+        }
+        for (table, path) in found {
+            read_table(&mut keys, table, &path)?;
+        }
     }
+    let files = [&arguments.ikev1_keys, &arguments.ikev2_keys, &arguments.esp_keys];
+    for (table, files) in TABLES.into_iter().zip(files) {
+        for path in files {
+            read_table(&mut keys, table, path)?;
+        }
+    }
+    keys.add_secrets(Secrets {
+        psks: arguments.psk.clone(),
+        shared: arguments.dh_secret.clone(),
+        private: arguments.dh_private.clone(),
+    });
     Ok(keys)
+}
+
+fn read_table(keys: &mut KeyTable, table: &str, path: &Path) -> Result<(), DecodeError> {
+    let text = fs::read_to_string(path).map_err(|error| DecodeError::Keys(path.to_owned(), error))?;
+    let read = match table {
+        "ikev1_decryption_table" => keys.read_ikev1_table(&text),
+        "ikev2_decryption_table" => keys.read_ikev2_table(&text),
+        _ => keys.read_esp_table(&text),
+    };
+    read.map_err(|error| DecodeError::Table(path.to_owned(), error))
+}
+
+fn psk(text: &str) -> Result<Secret, String> {
+    match text.strip_prefix("0x") {
+        Some(_) => octets(text),
+        None if text.is_empty() => Err("a pre-shared key is not empty".to_owned()),
+        None => Ok(Secret::from(text.as_bytes())),
+    }
+}
+
+fn octets(text: &str) -> Result<Secret, String> {
+    let digits: String = text.strip_prefix("0x").unwrap_or(text).split_whitespace().collect();
+    match hex::decode(&digits) {
+        Ok(octets) if octets.is_empty() => Err("expected hexadecimal digits, found none".to_owned()),
+        Ok(octets) => Ok(Secret::new(octets)),
+        Err(error) => Err(format!("expected hexadecimal digits, two an octet: {error}")),
+    }
+}
+
+fn name(text: &str) -> Result<(IpAddr, String), String> {
+    let (address, name) = text.split_once('=').ok_or("expected an address, `=` and a name, as in 192.0.2.10=branch")?;
+    let address = address.parse().map_err(|_| format!("`{address}` is no address"))?;
+    match name.trim() {
+        "" => Err("the name is empty".to_owned()),
+        name => Ok((address, name.to_owned())),
+    }
 }

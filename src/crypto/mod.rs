@@ -3,6 +3,7 @@
 //! The primitives are RustCrypto's; this room gives them their IKE names, their lengths and types that can be chosen at
 //! run time. Nothing here pads, frames or negotiates.
 
+mod aead;
 mod cipher;
 mod group;
 mod hash;
@@ -11,6 +12,7 @@ mod secret;
 #[cfg(test)]
 pub(crate) mod vectors;
 
+pub use aead::{CounterKey, CounterKeyError, CounterMode};
 pub use cipher::{AuthenticationFailed, Cbc, CipherError, Gcm};
 pub use group::{GroupError, KeyPair};
 pub use hash::{Digest, Hmac, IcvLength};

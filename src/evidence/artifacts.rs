@@ -135,8 +135,8 @@ fn describe(frame: &LoggedFrame<'_>) -> String {
             }
             text
         }
-        Content::IkeV2(message) => format!("IKEv2 {}", message.header.exchange),
-        Content::Esp { spi, .. } => match &frame.inner_words {
+        Content::IkeV2(read) => format!("IKEv2 {}", read.message.header.exchange),
+        Content::Esp { spi, .. } => match &frame.inner {
             Some(inner) => format!("ESP: {inner}"),
             None => format!("ESP with SPI {spi}, of which the key is not known"),
         },

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::capture::{CapturedPacket, LinkPacket, LinkType};
-use super::decode::{Content, Decoder, IkeMessage, KeyTable, Observed};
+use super::capture::{CapturedPacket, LinkType};
+use super::decode::{Content, Decoder, IkeMessage, KeyTable, Observed, Opened};
 use super::log::{EventLog, Happening, Link};
 use super::transcript::{Names, Transcript};
 use crate::time::Instant;
@@ -22,11 +22,9 @@ pub struct LoggedFrame<'a> {
     /// The Ethernet frame.
     pub octets: &'a [u8],
     /// The packet it completes; `None` for ARP and for fragments whose rest comes later.
-    pub observed: Option<Observed>,
-    /// The packet inside ESP, when its key is known and fits.
-    pub inner: Option<LinkPacket>,
-    /// That packet in a few words.
-    pub inner_words: Option<String>,
+    pub observed: Option<Observed<'a>>,
+    /// What was inside ESP, when its key is known and fits.
+    pub inner: Option<Opened<'static>>,
 }
 
 impl LoggedFrame<'_> {
@@ -67,22 +65,12 @@ pub fn frames(log: &EventLog) -> Vec<LoggedFrame<'_>> {
             timestamp: u64::try_from(entry.at.since_start().as_nanos()).unwrap_or(u64::MAX),
             interface: 0,
             link: LinkType::Ethernet,
-            octets: octets.clone(),
+            octets,
             original_length: u32::try_from(octets.len()).unwrap_or(u32::MAX),
         };
         let observed = decoder.packet(&packet);
-        let inner = observed.as_ref().and_then(|observed| decoder.inner_packet(observed));
-        let inner_words = observed.as_ref().and_then(|observed| decoder.inner(observed));
-        Some(LoggedFrame {
-            entry: index,
-            at: entry.at,
-            link: *link,
-            outbound: *outbound,
-            octets,
-            observed,
-            inner,
-            inner_words,
-        })
+        let inner = observed.as_ref().and_then(|observed| decoder.open(observed)).map(Opened::into_owned);
+        Some(LoggedFrame { entry: index, at: entry.at, link: *link, outbound: *outbound, octets, observed, inner })
     });
     frames.collect()
 }
@@ -99,7 +87,7 @@ pub fn transcript_of_frames(log: &EventLog, frames: &[LoggedFrame<'_>]) -> Strin
     let mut transcript = Transcript::new(names);
     for frame in frames.iter().filter(|frame| frame.link == Link::Dut) {
         if let Some(observed) = &frame.observed {
-            transcript.add(observed, frame.inner_words.clone());
+            transcript.add(observed, frame.inner.as_ref());
         }
     }
     transcript.text()

@@ -84,7 +84,7 @@ pub struct Named {
 
 /// Names messages as they pass, without any key: distinct messages of an exchange count up, repeated ones keep their name.
 ///
-/// Memory is bounded: past [`MessageNamer::MAX_EXCHANGES`] the exchange not seen for longest is forgotten.
+/// Memory is bounded: past [`MessageNamer::MAX_EXCHANGES`] the half not seen for longest is forgotten.
 #[derive(Clone, Debug, Default)]
 pub struct MessageNamer {
     exchanges: HashMap<(Cookie, ExchangeType, MessageId), Exchange>,
@@ -109,8 +109,10 @@ impl MessageNamer {
         self.clock += 1;
         let key = (header.initiator_cookie, header.exchange, header.message_id);
         if self.exchanges.len() >= Self::MAX_EXCHANGES && !self.exchanges.contains_key(&key) {
-            let oldest = self.exchanges.iter().min_by_key(|(_, exchange)| exchange.last_seen).map(|(key, _)| *key);
-            oldest.map(|key| self.exchanges.remove(&key));
+            let mut times: Vec<u64> = self.exchanges.values().map(|exchange| exchange.last_seen).collect();
+            let (_, middle, _) = times.select_nth_unstable(Self::MAX_EXCHANGES / 2);
+            let middle = *middle;
+            self.exchanges.retain(|_, exchange| exchange.last_seen >= middle);
         }
         let exchange = self.exchanges.entry(key).or_default();
         exchange.last_seen = self.clock;
@@ -129,7 +131,7 @@ impl MessageNamer {
 }
 
 /// FNV-1a: the same on every machine and run.
-fn fingerprint(octets: &[u8]) -> u64 {
+pub(crate) fn fingerprint(octets: &[u8]) -> u64 {
     octets.iter().fold(0xcbf2_9ce4_8422_2325, |hash, octet| (hash ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3))
 }
 

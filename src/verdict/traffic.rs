@@ -90,11 +90,13 @@ pub(super) fn esp(scenario: &Scenario, until: Until<'_>, failures: &mut Vec<Fail
                 || (pair.remote.contains(source) && pair.local.contains(destination))
         })
     };
-    let inside =
-        until.esp().filter_map(|(frame, _)| match (frame.inner.as_ref()?.source, frame.inner.as_ref()?.destination) {
+    let inside = until.esp().filter_map(|(frame, _)| {
+        let packet = &frame.inner.as_ref()?.packet;
+        match (packet.source, packet.destination) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => Some((frame, source, destination)),
             _ => None,
-        });
+        }
+    });
     let inside: Vec<_> = inside.collect();
     if let Some((_, source, destination)) = inside.iter().find(|(_, source, destination)| !fits(*source, *destination))
     {

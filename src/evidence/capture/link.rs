@@ -1,10 +1,11 @@
 //! From the octets of a capture to the IP packet in them.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::wire::ParseError;
-use crate::wire::ethernet::{Frame, ethertype};
-use crate::wire::ipv4::{Ipv4Packet, protocol};
+use crate::wire::ethernet::ethertype;
+use crate::wire::ipv4::Ipv4Packet;
 use crate::wire::{ParseErrorKind, Reader};
 
 /// What the octets of a captured packet start with (the LINKTYPE registry).
@@ -16,6 +17,8 @@ pub enum LinkType {
     Ethernet,
     /// An IPv4 or IPv6 packet.
     Raw,
+    /// PPP, with or without its address and control octets.
+    Ppp,
     /// Linux cooked.
     LinuxCooked,
     /// Linux cooked, version 2.
@@ -27,8 +30,9 @@ pub enum LinkType {
 impl From<u16> for LinkType {
     fn from(number: u16) -> Self {
         match number {
-            0 => Self::Null,
+            0 | 108 => Self::Null,
             1 => Self::Ethernet,
+            9 => Self::Ppp,
             12 | 14 | 101 | 228 | 229 => Self::Raw,
             113 => Self::LinuxCooked,
             276 => Self::LinuxCooked2,
@@ -39,7 +43,7 @@ impl From<u16> for LinkType {
 
 /// An IP packet of a capture.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LinkPacket {
+pub struct LinkPacket<'a> {
     /// Source address.
     pub source: IpAddr,
     /// Destination address.
@@ -49,7 +53,14 @@ pub struct LinkPacket {
     /// Identification and offset of a fragment, and whether more follow; `None` for a whole packet.
     pub fragment: Option<(u32, usize, bool)>,
     /// What follows the IP header.
-    pub payload: Vec<u8>,
+    pub payload: Cow<'a, [u8]>,
+}
+
+impl LinkPacket<'_> {
+    /// The same packet with octets of its own.
+    pub fn into_owned(self) -> LinkPacket<'static> {
+        LinkPacket { payload: Cow::Owned(self.payload.into_owned()), ..self }
+    }
 }
 
 /// The IP packet in `octets`; `None` when they carry something else (ARP, say).
@@ -57,54 +68,82 @@ pub struct LinkPacket {
 /// # Errors
 ///
 /// When a header is malformed.
-pub fn network_packet(link: LinkType, octets: &[u8]) -> Result<Option<LinkPacket>, ParseError> {
+pub fn network_packet(link: LinkType, octets: &[u8]) -> Result<Option<LinkPacket<'_>>, ParseError> {
     let mut reader = Reader::new(octets);
-    let (kind, packet) = match link {
+    match link {
         LinkType::Ethernet => {
-            let frame = Frame::parse(octets)?;
-            (frame.ethertype, frame.payload)
+            reader.take(12, "Ethernet > addresses")?;
+            tagged(reader)
         }
-        LinkType::Raw | LinkType::Null => {
-            if link == LinkType::Null {
-                reader.u32("loopback > family")?;
+        LinkType::Raw => ip_of_version(reader),
+        LinkType::Null => {
+            reader.u32("loopback > family")?;
+            ip_of_version(reader)
+        }
+        LinkType::Ppp => {
+            // Address and control may stand before the protocol (RFC 1662 3.1).
+            if octets.starts_with(&[0xff, 0x03]) {
+                reader.u16("PPP > address and control")?;
             }
-            let packet = reader.rest();
-            let kind =
-                if packet.first().is_some_and(|octet| octet >> 4 == 6) { ethertype::IPV6 } else { ethertype::IPV4 };
-            (kind, packet)
+            ppp(reader)
         }
         LinkType::LinuxCooked => {
             reader.take(14, "cooked header")?;
-            (reader.u16("cooked header > protocol")?, reader.rest())
+            tagged(reader)
         }
         LinkType::LinuxCooked2 => {
             let kind = reader.u16("cooked header > protocol")?;
             reader.take(18, "cooked header")?;
-            (kind, reader.rest())
+            behind_type(kind, reader)
         }
-        LinkType::Unknown(_) => return Ok(None),
-    };
-    ip_packet(kind, packet)
+        LinkType::Unknown(_) => Ok(None),
+    }
 }
 
-fn ip_packet(mut kind: u16, mut octets: &[u8]) -> Result<Option<LinkPacket>, ParseError> {
-    while kind == ethertype::VLAN || kind == 0x88a8 {
-        let mut reader = Reader::new(octets);
+fn tagged(mut reader: Reader<'_>) -> Result<Option<LinkPacket<'_>>, ParseError> {
+    let kind = reader.u16("Ethernet > type")?;
+    behind_type(kind, reader)
+}
+
+/// What stands behind an EtherType: VLAN tags in any number, PPPoE, IP.
+fn behind_type(mut kind: u16, mut reader: Reader<'_>) -> Result<Option<LinkPacket<'_>>, ParseError> {
+    const SERVICE_TAG: u16 = 0x88a8;
+    const OLD_SERVICE_TAG: u16 = 0x9100;
+    const PPPOE_SESSION: u16 = 0x8864;
+    while matches!(kind, ethertype::VLAN | SERVICE_TAG | OLD_SERVICE_TAG) {
         reader.u16("VLAN tag")?;
         kind = reader.u16("VLAN tag > type")?;
-        octets = reader.rest();
     }
     match kind {
-        ethertype::IPV4 => ipv4(octets).map(Some),
-        ethertype::IPV6 => ipv6(octets).map(Some),
+        ethertype::IPV4 => ipv4(reader).map(Some),
+        ethertype::IPV6 => ipv6(reader).map(Some),
+        PPPOE_SESSION => {
+            reader.take(6, "PPPoE header")?;
+            ppp(reader)
+        }
         _ => Ok(None),
+    }
+}
+
+fn ppp(mut reader: Reader<'_>) -> Result<Option<LinkPacket<'_>>, ParseError> {
+    match reader.u16("PPP > protocol")? {
+        0x0021 => ipv4(reader).map(Some),
+        0x0057 => ipv6(reader).map(Some),
+        _ => Ok(None),
+    }
+}
+
+fn ip_of_version(mut reader: Reader<'_>) -> Result<Option<LinkPacket<'_>>, ParseError> {
+    let packet = reader.rest();
+    match packet.first().map(|octet| octet >> 4) {
+        Some(6) => ipv6(Reader::new(packet)).map(Some),
+        _ => ipv4(Reader::new(packet)).map(Some),
     }
 }
 
 /// Like [`Ipv4Packet::parse`], but content with what a capture holds: checksums that a network card would have filled
 /// in, and packets cut short by a snap length.
-fn ipv4(octets: &[u8]) -> Result<LinkPacket, ParseError> {
-    let mut reader = Reader::new(octets);
+fn ipv4(mut reader: Reader<'_>) -> Result<LinkPacket<'_>, ParseError> {
     let first = reader.u8("IPv4 > version")?;
     let header_length = usize::from(first & 0xf) * 4;
     if first >> 4 != 4 || header_length < Ipv4Packet::HEADER_LEN {
@@ -123,7 +162,7 @@ fn ipv4(octets: &[u8]) -> Result<LinkPacket, ParseError> {
     reader.take(header_length - Ipv4Packet::HEADER_LEN, "IPv4 > options")?;
     // A length of zero stands in frames that segmentation offload would still cut.
     let length = if total_length == 0 { reader.remaining() } else { total_length.saturating_sub(header_length) };
-    let payload = reader.take(length.min(reader.remaining()), "IPv4 > payload")?.to_vec();
+    let payload = reader.take(length.min(reader.remaining()), "IPv4 > payload")?.into();
     let (offset, more) = (usize::from(flags & 0x1fff) * 8, flags & 0x2000 != 0);
     Ok(LinkPacket {
         source: source.into(),
@@ -134,12 +173,11 @@ fn ipv4(octets: &[u8]) -> Result<LinkPacket, ParseError> {
     })
 }
 
-fn ipv6(octets: &[u8]) -> Result<LinkPacket, ParseError> {
+fn ipv6(mut reader: Reader<'_>) -> Result<LinkPacket<'_>, ParseError> {
     const HOP_BY_HOP: u8 = 0;
     const ROUTING: u8 = 43;
     const FRAGMENT: u8 = 44;
     const DESTINATION: u8 = 60;
-    let mut reader = Reader::new(octets);
     reader.u32("IPv6 > version")?;
     let length = usize::from(reader.u16("IPv6 > payload length")?);
     let mut next = reader.u8("IPv6 > next header")?;
@@ -161,9 +199,7 @@ fn ipv6(octets: &[u8]) -> Result<LinkPacket, ParseError> {
                 let offset = reader.u16("IPv6 > fragment > offset")?;
                 let identification = reader.u32("IPv6 > fragment > identification")?;
                 fragment = Some((identification, usize::from(offset >> 3) * 8, offset & 1 != 0));
-            }
-            protocol::AH => {
-                // Left in place: what is inside AH is not ours to read.
+                // What follows is a piece, which only the whole packet gives a meaning.
                 break;
             }
             _ => break,
@@ -174,6 +210,6 @@ fn ipv6(octets: &[u8]) -> Result<LinkPacket, ParseError> {
         destination: destination.into(),
         protocol: next,
         fragment,
-        payload: reader.rest().to_vec(),
+        payload: reader.rest().into(),
     })
 }

@@ -3,6 +3,7 @@
 mod link;
 mod pcapng;
 mod reader;
+mod window;
 
 pub use link::{LinkPacket, LinkType, network_packet};
 pub use pcapng::{PcapngWriter, WrittenPacket};

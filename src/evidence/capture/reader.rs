@@ -1,11 +1,19 @@
 //! Reads pcap (both byte orders, micro- and nanoseconds) and pcapng, one packet at a time.
 
 use std::io::{self, Read};
+use std::ops::Range;
 
 use super::link::LinkType;
+use super::window::Window;
 
 /// No packet of a sane capture is longer; a longer length means a damaged file.
 const MAX_PACKET: u32 = 1 << 22;
+
+/// No sane capture has more interfaces.
+const MAX_INTERFACES: usize = 65_536;
+
+/// Octets of a pcapng block around its body: type, and length before and behind it.
+const BLOCK_FRAME: u32 = 12;
 
 /// Why a capture could not be read on.
 #[derive(Debug, thiserror::Error)]
@@ -14,12 +22,12 @@ pub enum CaptureError {
     #[error("cannot read the capture: {0}")]
     Io(#[from] io::Error),
     /// The first octets are those of no capture file.
-    #[error("not a capture: expected pcap or pcapng, found a file that starts with {0:02x?}")]
-    Magic([u8; 4]),
+    #[error("not a capture: expected pcap or pcapng, found {}", describe(.0))]
+    Magic(Vec<u8>),
     /// The file ends in the middle of a structure, or a length cannot be.
     #[error("the capture is damaged at octet {offset}, behind packet {packets}: {what}")]
     Damaged {
-        /// Octets that were read before the damage.
+        /// Where the structure that is damaged starts, in octets from the start of the file.
         offset: u64,
         /// Packets that were read before the damage.
         packets: u64,
@@ -28,9 +36,18 @@ pub enum CaptureError {
     },
 }
 
+fn describe(start: &[u8]) -> String {
+    match start {
+        [] => "an empty file".to_owned(),
+        [0x1f, 0x8b, ..] => "a file compressed with gzip; decompress it first".to_owned(),
+        [0x28, 0xb5, 0x2f, 0xfd] => "a file compressed with zstd; decompress it first".to_owned(),
+        start => format!("a file that starts with {start:02x?}"),
+    }
+}
+
 /// One packet of a capture.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CapturedPacket {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CapturedPacket<'a> {
     /// Number in the file, from 1, as Wireshark counts.
     pub number: u64,
     /// Nanoseconds since the epoch.
@@ -40,15 +57,16 @@ pub struct CapturedPacket {
     /// What its octets start with.
     pub link: LinkType,
     /// The octets that were captured.
-    pub octets: Vec<u8>,
+    pub octets: &'a [u8],
     /// Octets the packet had on the wire.
     pub original_length: u32,
 }
 
-/// Reads packets from a capture file of any supported format.
+/// Reads packets from a capture file of any supported format. It buffers by itself, and memory does not grow with the file.
 pub struct CaptureReader<R> {
-    input: R,
-    offset: u64,
+    window: Window<R>,
+    /// Where the structure starts that is being read.
+    start: u64,
     packets: u64,
     format: Format,
 }
@@ -59,11 +77,21 @@ enum Format {
     Ended,
 }
 
+#[derive(Clone, Copy)]
 struct Interface {
     link: LinkType,
     snap_length: u32,
     /// Ticks in a second.
     resolution: u64,
+}
+
+/// A packet as it lies in the window.
+struct Found {
+    timestamp: u64,
+    interface: u32,
+    link: LinkType,
+    octets: Range<usize>,
+    original_length: u32,
 }
 
 impl<R: Read> CaptureReader<R> {
@@ -73,20 +101,16 @@ impl<R: Read> CaptureReader<R> {
     ///
     /// When the file is no capture, or ends in its header.
     pub fn new(input: R) -> Result<Self, CaptureError> {
-        let mut reader = Self { input, offset: 0, packets: 0, format: Format::Ended };
-        let Some(magic) = reader.exactly_or_end::<4>()? else {
-            return Err(CaptureError::Magic([0; 4]));
-        };
-        reader.format = match magic {
+        let mut reader = Self { window: Window::new(input), start: 0, packets: 0, format: Format::Ended };
+        let range = reader.window.take(4)?;
+        let magic = reader.window.octets(range).to_vec();
+        reader.format = match magic[..] {
             [0xa1, 0xb2, 0xc3, 0xd4] => reader.pcap_header(true, false)?,
             [0xd4, 0xc3, 0xb2, 0xa1] => reader.pcap_header(false, false)?,
             [0xa1, 0xb2, 0x3c, 0x4d] => reader.pcap_header(true, true)?,
             [0x4d, 0x3c, 0xb2, 0xa1] => reader.pcap_header(false, true)?,
-            [0x0a, 0x0d, 0x0d, 0x0a] => {
-                let big_endian = reader.section_header()?;
-                Format::Pcapng { big_endian, interfaces: Vec::new() }
-            }
-            other => return Err(CaptureError::Magic(other)),
+            [0x0a, 0x0d, 0x0d, 0x0a] => reader.section()?,
+            _ => return Err(CaptureError::Magic(magic)),
         };
         Ok(reader)
     }
@@ -96,20 +120,33 @@ impl<R: Read> CaptureReader<R> {
     /// # Errors
     ///
     /// When the file cannot be read or is damaged; every later call then gives `None`.
-    pub fn next_packet(&mut self) -> Result<Option<CapturedPacket>, CaptureError> {
+    pub fn next_packet(&mut self) -> Result<Option<CapturedPacket<'_>>, CaptureError> {
+        self.start = self.window.offset();
         let result = match self.format {
             Format::Pcap { big_endian, nanoseconds, link } => self.pcap_packet(big_endian, nanoseconds, link),
             Format::Pcapng { .. } => self.pcapng_packet(),
-            Format::Ended => return Ok(None),
+            Format::Ended => Ok(None),
         };
-        if !matches!(result, Ok(Some(_))) {
-            self.format = Format::Ended;
-        }
-        result
+        let found = match result {
+            Ok(Some(found)) => found,
+            other => {
+                self.format = Format::Ended;
+                return other.map(|_| None);
+            }
+        };
+        self.packets += 1;
+        Ok(Some(CapturedPacket {
+            number: self.packets,
+            timestamp: found.timestamp,
+            interface: found.interface,
+            link: found.link,
+            octets: self.window.octets(found.octets),
+            original_length: found.original_length,
+        }))
     }
 
     fn pcap_header(&mut self, big_endian: bool, nanoseconds: bool) -> Result<Format, CaptureError> {
-        let header = self.exactly::<20>("the pcap header")?;
+        let header = self.array::<20>("the pcap header")?;
         let link = LinkType::from((number(big_endian, &header[16..20]) & 0xffff) as u16);
         Ok(Format::Pcap { big_endian, nanoseconds, link })
     }
@@ -119,158 +156,186 @@ impl<R: Read> CaptureReader<R> {
         big_endian: bool,
         nanoseconds: bool,
         link: LinkType,
-    ) -> Result<Option<CapturedPacket>, CaptureError> {
-        let Some(header) = self.exactly_or_end::<16>()? else { return Ok(None) };
+    ) -> Result<Option<Found>, CaptureError> {
+        let Some(header) = self.array_or_end::<16>("a packet's header")? else { return Ok(None) };
         let field = |at: usize| number(big_endian, &header[at..at + 4]);
         let fraction = u64::from(field(4)) * if nanoseconds { 1 } else { 1000 };
         let octets = self.counted(field(8), "a packet")?;
-        Ok(Some(self.packet(u64::from(field(0)) * 1_000_000_000 + fraction, 0, link, octets, field(12))))
+        let timestamp = u64::from(field(0)) * 1_000_000_000 + fraction;
+        Ok(Some(Found { timestamp, interface: 0, link, octets, original_length: field(12) }))
     }
 
-    fn packet(
-        &mut self,
-        timestamp: u64,
-        interface: u32,
-        link: LinkType,
-        octets: Vec<u8>,
-        original_length: u32,
-    ) -> CapturedPacket {
-        self.packets += 1;
-        CapturedPacket { number: self.packets, timestamp, interface, link, octets, original_length }
-    }
-
-    /// Reads the rest of a section header block and gives its byte order.
-    fn section_header(&mut self) -> Result<bool, CaptureError> {
-        let start = self.exactly::<8>("a section header")?;
+    /// Reads the rest of a section header block, whose type has been read.
+    fn section(&mut self) -> Result<Format, CaptureError> {
+        let start = self.array::<8>("a section header")?;
         let big_endian = match start[4..8] {
             [0x1a, 0x2b, 0x3c, 0x4d] => true,
             [0x4d, 0x3c, 0x2b, 0x1a] => false,
             _ => return Err(self.damaged("no byte order mark in the section header")),
         };
         let length = number(big_endian, &start[..4]);
-        match length.checked_sub(12).filter(|rest| *rest >= 4 && *rest <= MAX_PACKET) {
-            Some(rest) => self.counted(rest, "a section header")?,
+        match length.checked_sub(BLOCK_FRAME + 4).filter(|rest| *rest >= 12 && length.is_multiple_of(4)) {
+            Some(rest) => self.skip(rest, "a section header")?,
             None => return Err(self.damaged(format!("a section header of {length} octets"))),
-        };
-        Ok(big_endian)
+        }
+        self.block_end(big_endian, length)?;
+        Ok(Format::Pcapng { big_endian, interfaces: Vec::new() })
     }
 
-    fn pcapng_packet(&mut self) -> Result<Option<CapturedPacket>, CaptureError> {
+    fn pcapng_packet(&mut self) -> Result<Option<Found>, CaptureError> {
         loop {
             let Format::Pcapng { big_endian, .. } = self.format else { return Ok(None) };
-            let Some(kind) = self.exactly_or_end::<4>()? else { return Ok(None) };
+            self.start = self.window.offset();
+            let Some(kind) = self.array_or_end::<4>("a block")? else { return Ok(None) };
             if kind == [0x0a, 0x0d, 0x0d, 0x0a] {
-                let big_endian = self.section_header()?;
-                self.format = Format::Pcapng { big_endian, interfaces: Vec::new() };
+                self.format = self.section()?;
                 continue;
             }
-            let length = number(big_endian, &self.exactly::<4>("a block")?);
-            let Some(body_length) = length.checked_sub(12).filter(|_| length.is_multiple_of(4)) else {
+            let length = number(big_endian, &self.array::<4>("a block")?);
+            let Some(body) = length.checked_sub(BLOCK_FRAME).filter(|_| length.is_multiple_of(4)) else {
                 return Err(self.damaged(format!("a block of {length} octets")));
             };
-            let body = self.counted(body_length, "a block")?;
-            self.exactly::<4>("the end of a block")?;
-            if let Some(packet) = self.block(number(big_endian, &kind), &body, big_endian)? {
-                return Ok(Some(packet));
+            let kind = number(big_endian, &kind);
+            if !matches!(kind, block::INTERFACE | block::OBSOLETE_PACKET | block::SIMPLE_PACKET | block::PACKET) {
+                self.skip(body, "a block")?;
+                self.block_end(big_endian, length)?;
+                continue;
+            }
+            // Body and the length behind it in one, because taking more would move the body.
+            let whole = self.counted(body.saturating_add(4), "a block")?;
+            let (body, end) = (whole.start..whole.end - 4, whole.end - 4..whole.end);
+            let end = number(big_endian, self.window.octets(end));
+            self.check_end(length, end)?;
+            if let Some(found) = self.block(kind, body, big_endian)? {
+                return Ok(Some(found));
             }
         }
     }
 
     /// Takes one block; a packet when it holds one.
-    fn block(&mut self, kind: u32, body: &[u8], big_endian: bool) -> Result<Option<CapturedPacket>, CaptureError> {
-        let field = |at: usize| body.get(at..at + 4).map(|octets| number(big_endian, octets));
-        match kind {
-            1 => {
-                let (Some(first), Some(snap_length)) = (field(0), field(4)) else {
-                    return Err(self.damaged("an interface description that is too short"));
-                };
-                let link = if big_endian { first >> 16 } else { first & 0xffff } as u16;
-                let resolution = resolution(&body[8..], big_endian);
-                if let Format::Pcapng { interfaces, .. } = &mut self.format {
-                    interfaces.push(Interface { link: link.into(), snap_length, resolution });
-                }
-                Ok(None)
-            }
-            3 => {
-                let Some(original) = field(0) else { return Err(self.damaged("a packet block that is too short")) };
-                let Some((link, snap_length, _)) = self.interface(0) else {
-                    return Err(self.damaged("a packet before any interface description"));
-                };
-                let limit = if snap_length == 0 { original } else { original.min(snap_length) };
-                let Some(octets) = body.get(4..4 + limit as usize).map(<[u8]>::to_vec) else {
-                    return Err(self.damaged(format!("a packet of {limit} octets in a block of {}", body.len())));
-                };
-                Ok(Some(self.packet(0, 0, link, octets, original)))
-            }
-            6 => {
-                let fields = [field(0), field(4), field(8), field(12), field(16)];
-                let [Some(interface), Some(high), Some(low), Some(captured), Some(original)] = fields else {
-                    return Err(self.damaged("a packet block that is too short"));
-                };
-                let Some((link, _, resolution)) = self.interface(interface) else {
-                    return Err(self.damaged(format!("a packet of interface {interface}, which was not described")));
-                };
-                let Some(octets) = body[20..].get(..captured as usize).map(<[u8]>::to_vec) else {
-                    return Err(self.damaged(format!("a packet of {captured} octets in a block of {}", body.len())));
-                };
-                let ticks = u64::from(high) << 32 | u64::from(low);
-                let timestamp = u128::from(ticks) * 1_000_000_000 / u128::from(resolution);
-                Ok(Some(self.packet(timestamp as u64, interface, link, octets, original)))
-            }
-            _ => Ok(None),
+    fn block(&mut self, kind: u32, body: Range<usize>, big_endian: bool) -> Result<Option<Found>, CaptureError> {
+        if kind == block::INTERFACE {
+            self.interface_description(body, big_endian)?;
+            return Ok(None);
         }
+        let octets = self.window.octets(body.clone());
+        let field = |at: usize| octets.get(at..at + 4).map(|octets| number(big_endian, octets));
+        let header = match kind {
+            block::SIMPLE_PACKET => field(0).map(|original| (0, 0, None, original, 4)),
+            block::OBSOLETE_PACKET => field(0).zip(ticks(field(4), field(8))).zip(field(12).zip(field(16))).map(
+                |((first, ticks), (captured, original))| {
+                    let interface = if big_endian { first >> 16 } else { first & 0xffff };
+                    (interface, ticks, Some(captured), original, 20)
+                },
+            ),
+            _ => field(0)
+                .zip(ticks(field(4), field(8)))
+                .zip(field(12).zip(field(16)))
+                .map(|((interface, ticks), (captured, original))| (interface, ticks, Some(captured), original, 20)),
+        };
+        let Some((index, ticks, captured, original_length, header)) = header else {
+            return Err(self.damaged("a packet block that is too short"));
+        };
+        let Some(interface) = self.interface(index) else {
+            return Err(self.damaged(format!("a packet of interface {index}, which was not described")));
+        };
+        let captured = captured.unwrap_or(match interface.snap_length {
+            0 => original_length,
+            limit => original_length.min(limit),
+        });
+        let start = body.start + header;
+        let Some(end) = start.checked_add(captured as usize).filter(|end| *end <= body.end) else {
+            return Err(self.damaged(format!("a packet of {captured} octets in a block of {}", body.len())));
+        };
+        let timestamp = u128::from(ticks) * 1_000_000_000 / u128::from(interface.resolution);
+        let timestamp = u64::try_from(timestamp).unwrap_or(u64::MAX);
+        Ok(Some(Found { timestamp, interface: index, link: interface.link, octets: start..end, original_length }))
     }
 
-    fn interface(&self, index: u32) -> Option<(LinkType, u32, u64)> {
+    fn interface_description(&mut self, body: Range<usize>, big_endian: bool) -> Result<(), CaptureError> {
+        let octets = self.window.octets(body);
+        let Some((header, options)) = octets.split_first_chunk::<8>() else {
+            return Err(self.damaged("an interface description that is too short"));
+        };
+        let first = number(big_endian, header);
+        let link = if big_endian { first >> 16 } else { first & 0xffff } as u16;
+        let interface = Interface {
+            link: link.into(),
+            snap_length: number(big_endian, &header[4..]),
+            resolution: resolution(options, big_endian),
+        };
+        match &mut self.format {
+            Format::Pcapng { interfaces, .. } if interfaces.len() < MAX_INTERFACES => interfaces.push(interface),
+            _ => return Err(self.damaged(format!("more than {MAX_INTERFACES} interfaces"))),
+        }
+        Ok(())
+    }
+
+    fn interface(&self, index: u32) -> Option<Interface> {
         let Format::Pcapng { interfaces, .. } = &self.format else { return None };
-        let interface = interfaces.get(index as usize)?;
-        Some((interface.link, interface.snap_length, interface.resolution))
+        interfaces.get(index as usize).copied()
     }
 
     fn damaged(&self, what: impl Into<String>) -> CaptureError {
-        CaptureError::Damaged { offset: self.offset, packets: self.packets, what: what.into() }
+        CaptureError::Damaged { offset: self.start, packets: self.packets, what: what.into() }
     }
 
-    fn exactly<const N: usize>(&mut self, what: &str) -> Result<[u8; N], CaptureError> {
-        self.exactly_or_end()?.ok_or_else(|| self.damaged(format!("the file ends in {what}")))
+    fn array<const N: usize>(&mut self, what: &str) -> Result<[u8; N], CaptureError> {
+        self.array_or_end(what)?.ok_or_else(|| self.damaged(format!("the file ends in {what}")))
     }
 
     /// `N` octets, or `None` when the file ends right here.
-    fn exactly_or_end<const N: usize>(&mut self) -> Result<Option<[u8; N]>, CaptureError> {
-        let mut octets = [0; N];
-        let read = self.fill(&mut octets)?;
-        match read {
-            0 => Ok(None),
-            read if read == N => Ok(Some(octets)),
-            read => Err(self.damaged(format!("the file ends after {read} of {N} octets of a header"))),
+    fn array_or_end<const N: usize>(&mut self, what: &str) -> Result<Option<[u8; N]>, CaptureError> {
+        let range = self.window.take(N)?;
+        match self.window.octets(range.clone()).first_chunk::<N>() {
+            Some(octets) => Ok(Some(*octets)),
+            None if range.is_empty() => Ok(None),
+            None => Err(self.damaged(format!("the file ends after {} of {N} octets of {what}", range.len()))),
         }
     }
 
-    fn counted(&mut self, count: u32, what: &str) -> Result<Vec<u8>, CaptureError> {
+    fn counted(&mut self, count: u32, what: &str) -> Result<Range<usize>, CaptureError> {
         if count > MAX_PACKET {
             return Err(self.damaged(format!("{what} of {count} octets")));
         }
-        let mut octets = vec![0; count as usize];
-        let read = self.fill(&mut octets)?;
-        if read < octets.len() {
-            return Err(self.damaged(format!("the file ends after {read} of {count} octets of {what}")));
+        let range = self.window.take(count as usize)?;
+        if range.len() < count as usize {
+            return Err(self.damaged(format!("the file ends after {} of {count} octets of {what}", range.len())));
         }
-        Ok(octets)
+        Ok(range)
     }
 
-    fn fill(&mut self, octets: &mut [u8]) -> io::Result<usize> {
-        let mut read = 0;
-        while read < octets.len() {
-            match self.input.read(&mut octets[read..]) {
-                Ok(0) => break,
-                Ok(count) => read += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+    fn skip(&mut self, count: u32, what: &str) -> Result<(), CaptureError> {
+        let skipped = self.window.skip(count as usize)?;
+        if skipped < count as usize {
+            return Err(self.damaged(format!("the file ends after {skipped} of {count} octets of {what}")));
         }
-        self.offset += read as u64;
-        Ok(read)
+        Ok(())
     }
+
+    fn block_end(&mut self, big_endian: bool, length: u32) -> Result<(), CaptureError> {
+        let end = number(big_endian, &self.array::<4>("the end of a block")?);
+        self.check_end(length, end)
+    }
+
+    fn check_end(&self, length: u32, end: u32) -> Result<(), CaptureError> {
+        if end == length {
+            return Ok(());
+        }
+        Err(self.damaged(format!("a block of {length} octets that says {end} at its end")))
+    }
+}
+
+/// Block types of pcapng (draft-ietf-opsawg-pcapng 10.1).
+mod block {
+    pub(super) const INTERFACE: u32 = 1;
+    pub(super) const OBSOLETE_PACKET: u32 = 2;
+    pub(super) const SIMPLE_PACKET: u32 = 3;
+    pub(super) const PACKET: u32 = 6;
+}
+
+fn ticks(high: Option<u32>, low: Option<u32>) -> Option<u64> {
+    Some(u64::from(high?) << 32 | u64::from(low?))
 }
 
 fn number(big_endian: bool, octets: &[u8]) -> u32 {

@@ -1,62 +1,113 @@
 //! ESP packets, opened with the keys of their SAs.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::fmt;
+use std::net::IpAddr;
 
 use super::keys::KeyTable;
-use crate::esp::{SaParameters, SecurityAssociation, Transform};
 use crate::evidence::capture::{LinkPacket, LinkType, network_packet};
-use crate::time::Instant;
 use crate::wire::Spi;
-use crate::wire::icmp::IcmpMessage;
 use crate::wire::ipv4::protocol;
 
-/// SAs that are kept ready; past that all are made anew when needed.
-const MAX_SAS: usize = 1024;
+/// SPI and sequence number.
+const HEADER: usize = 8;
 
-/// Opens ESP packets.
-#[derive(Debug, Default)]
-pub(super) struct EspOpener {
-    sas: HashMap<Spi, SecurityAssociation>,
-}
+/// IPv6 in IPv4, the next header of tunnel mode.
+const IPV6: u8 = 41;
 
-impl EspOpener {
-    /// The packet inside an ESP packet; `None` when its key is not known or does not fit.
-    pub(super) fn open(&mut self, spi: Spi, octets: &[u8], keys: &KeyTable) -> Option<LinkPacket> {
-        if !self.sas.contains_key(&spi) {
-            let (suite, sa_keys) = keys.esp(spi)?;
-            if self.sas.len() >= MAX_SAS {
-                self.sas.clear();
+/// The plaintext of an ESP packet without its padding, and the protocol of it.
+pub(super) fn open<'p>(
+    keys: &KeyTable,
+    ends: (IpAddr, IpAddr),
+    spi: Spi,
+    octets: &[u8],
+    plain: &'p mut Vec<u8>,
+) -> Option<LinkPacket<'p>> {
+    let mut next_header = None;
+    for opener in keys.esp(spi, ends) {
+        if opener.open(octets, HEADER, plain).is_ok() {
+            next_header = strip_padding(plain, !opener.authenticates());
+            if next_header.is_some() {
+                break;
             }
-            let transform = Transform::new(suite.cipher, suite.integrity);
-            let nowhere = Ipv4Addr::UNSPECIFIED;
-            // A capture holds retransmissions and both ends of a link: every packet is opened, replayed or not.
-            let parameters = SaParameters {
-                replay_window: 0,
-                ..SaParameters::new(spi, nowhere, nowhere, transform, sa_keys.clone())
-            };
-            self.sas.insert(spi, SecurityAssociation::new(Instant::ZERO, parameters).ok()?);
         }
-        let opened = self.sas.get_mut(&spi)?.decapsulate(Instant::ZERO, octets).ok()?;
-        network_packet(LinkType::Raw, &opened.payload).ok().flatten()
+    }
+    match next_header? {
+        protocol::IPIP | IPV6 => network_packet(LinkType::Raw, plain).ok().flatten(),
+        // Transport mode: the addresses are those outside.
+        protocol => Some(LinkPacket {
+            source: ends.0,
+            destination: ends.1,
+            protocol,
+            fragment: None,
+            payload: (&plain[..]).into(),
+        }),
     }
 }
 
-/// A packet in a few words, the same for every packet of its kind.
-pub(super) fn describe(packet: &LinkPacket) -> String {
-    let kind = match packet.protocol {
-        protocol::ICMP => match IcmpMessage::parse(&packet.payload) {
-            Ok(IcmpMessage::EchoRequest { .. }) => "ICMP echo request".to_owned(),
-            Ok(IcmpMessage::EchoReply { .. }) => "ICMP echo reply".to_owned(),
-            Ok(IcmpMessage::Unreachable { code, .. }) => format!("ICMP unreachable, code {code}"),
-            Ok(IcmpMessage::TimeExceeded { .. }) => "ICMP time exceeded".to_owned(),
-            Ok(IcmpMessage::Other { kind, code, .. }) => format!("ICMP type {kind}, code {code}"),
-            Err(_) => "ICMP, damaged".to_owned(),
-        },
-        protocol::TCP => "TCP".to_owned(),
-        protocol::UDP => "UDP".to_owned(),
-        other => format!("protocol {other}"),
-    };
-    let address = |address: IpAddr| address.to_string();
-    format!("{kind} {} > {}", address(packet.source), address(packet.destination))
+/// Cuts padding and trailer off and gives the next header; `None` when they cannot be. Without an ICV the content of the
+/// padding (1, 2, 3, ...) is all that tells a wrong key.
+fn strip_padding(plain: &mut Vec<u8>, check: bool) -> Option<u8> {
+    let next_header = plain.pop()?;
+    let length = plain.pop()?;
+    let kept = plain.len().checked_sub(usize::from(length))?;
+    if check && !plain[kept..].iter().copied().eq(1..=length) {
+        return None;
+    }
+    plain.truncate(kept);
+    Some(next_header)
+}
+
+/// What kind of packet it is, the same for every packet of its kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PacketKind {
+    source: IpAddr,
+    destination: IpAddr,
+    protocol: u8,
+    /// ICMP type and code, where the protocol has them.
+    icmp: Option<(u8, u8)>,
+}
+
+impl PacketKind {
+    /// The kind of `packet`.
+    pub fn of(packet: &LinkPacket<'_>) -> Self {
+        let icmp = match (packet.protocol, packet.fragment, &packet.payload[..]) {
+            (protocol::ICMP, None | Some((_, 0, _)), [kind, code, ..]) => Some((*kind, *code)),
+            _ => None,
+        };
+        let (source, destination) = (packet.source, packet.destination);
+        Self { source, destination, protocol: packet.protocol, icmp }
+    }
+}
+
+impl fmt::Display for PacketKind {
+    /// In a few words: `ICMP echo request 10.1.0.10 > 10.2.0.10`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// Types of ICMP messages (RFC 792).
+        const ECHO_REPLY: u8 = 0;
+        const UNREACHABLE: u8 = 3;
+        const ECHO_REQUEST: u8 = 8;
+        const TIME_EXCEEDED: u8 = 11;
+        const ICMP_V6: u8 = 58;
+        const NO_NEXT_HEADER: u8 = 59;
+        match (self.protocol, self.icmp) {
+            (protocol::ICMP, Some((kind, code))) => match (kind, code) {
+                (ECHO_REQUEST, _) => formatter.write_str("ICMP echo request")?,
+                (ECHO_REPLY, _) => formatter.write_str("ICMP echo reply")?,
+                (UNREACHABLE, code) => write!(formatter, "ICMP unreachable, code {code}")?,
+                (TIME_EXCEEDED, _) => formatter.write_str("ICMP time exceeded")?,
+                (kind, code) => write!(formatter, "ICMP type {kind}, code {code}")?,
+            },
+            (protocol::ICMP, None) => formatter.write_str("ICMP fragment")?,
+            (protocol::TCP, _) => formatter.write_str("TCP")?,
+            (protocol::UDP, _) => formatter.write_str("UDP")?,
+            (protocol::ESP, _) => formatter.write_str("ESP")?,
+            (protocol::AH, _) => formatter.write_str("AH")?,
+            (protocol::GRE, _) => formatter.write_str("GRE")?,
+            (protocol::IPIP, _) => formatter.write_str("IP in IP")?,
+            (ICMP_V6, _) => formatter.write_str("ICMPv6")?,
+            (NO_NEXT_HEADER, _) => formatter.write_str("dummy packet")?,
+            (other, _) => write!(formatter, "protocol {other}")?,
+        }
+        write!(formatter, " {} > {}", self.source, self.destination)
+    }
 }

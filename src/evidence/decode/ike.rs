@@ -2,21 +2,25 @@
 
 use std::collections::HashMap;
 
+use super::derivation::Derivation;
 use super::keys::KeyTable;
-use crate::crypto::{Cipher, Hash};
+use crate::crypto::{Cipher, Group, Hash};
 use crate::ike::keys::{EncryptionKey, IvChain};
-use crate::ike::naming::{MessageNamer, Named};
+use crate::ike::naming::{MessageNamer, Named, fingerprint};
 use crate::wire::ParseError;
 use crate::wire::isakmp::{
-    Body, Contents, Cookie, ExchangeType, Header, Message, MessageId, OakleyAttribute, OakleyCipher, OakleyHash,
-    Payload, SaPayload, decode_payloads,
+    AuthenticationMethod, Body, Contents, Cookie, ExchangeType, Header, Message, MessageId, OakleyAttribute,
+    OakleyCipher, OakleyHash, Payload, SaPayload, decode_payloads,
 };
 
-/// Phase 1 SAs that are followed at a time; past that the one not seen for longest is forgotten.
+/// Phase 1 SAs that are followed at a time; past that the half not seen for longest is forgotten.
 const MAX_CONVERSATIONS: usize = 1024;
 
 /// Exchanges under one phase 1 SA whose IV chains are kept.
 const MAX_CHAINS: usize = 256;
+
+/// No public value of a group that IKE has is longer.
+const MAX_PUBLIC_VALUE: usize = 1024;
 
 /// An IKEv1 message of a capture.
 #[derive(Clone, Debug)]
@@ -33,6 +37,8 @@ pub struct IkeMessage {
     pub error: Option<ParseError>,
     /// The hash of the phase 1 SA, once the responder has chosen.
     pub hash: Option<Hash>,
+    /// Whether its HASH_I or HASH_R is right, when it has one and a pre-shared key was given.
+    pub check: Option<HashCheck>,
 }
 
 /// How the payloads of a message were protected.
@@ -44,6 +50,15 @@ pub enum Protection {
     Decrypted(Vec<u8>),
     /// Encrypted with a key that is not known, or with another than the one that is; octets of ciphertext.
     Sealed(usize),
+}
+
+/// Whether a HASH payload is what it should be under a pre-shared key that was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HashCheck {
+    /// Whether the initiator made it (HASH_I) or the responder (HASH_R).
+    pub by_initiator: bool,
+    /// Whether one of the pre-shared keys gives it.
+    pub right: bool,
 }
 
 /// Follows conversations so that IVs are known when an encrypted message comes.
@@ -58,8 +73,8 @@ pub(super) struct IkeDecoder {
 #[derive(Debug, Default)]
 struct Conversation {
     last_seen: u64,
-    /// Cipher and hash of the responder's choice.
-    chosen: Option<(OakleyCipher, OakleyHash)>,
+    /// The responder's choice.
+    chosen: Option<Chosen>,
     /// g^xi and g^xr in the order they came.
     public_values: Vec<Vec<u8>>,
     key: Option<EncryptionKey>,
@@ -67,36 +82,68 @@ struct Conversation {
     phase_one: Option<IvChain>,
     /// IV of the next message of each exchange of phase 2.
     phase_two: HashMap<(ExchangeType, MessageId), IvChain>,
-    /// Decrypted messages, to tell repeated ones the same way: ciphertext to plaintext.
-    opened: HashMap<Vec<u8>, Vec<u8>>,
+    /// The IV of each message that was decrypted, by its fingerprint: repeated ones are told the same way.
+    opened: HashMap<u64, IvChain>,
+    /// What keys are derived from; kept only when there is a secret to derive from.
+    derivation: Option<Box<Derivation>>,
 }
 
 impl IkeDecoder {
-    /// Names a message and decrypts it when its key is known; `octets` are the whole message.
-    pub(super) fn message(&mut self, header: Header, octets: &[u8], keys: &KeyTable) -> IkeMessage {
+    /// Names a message and decrypts it when its key is known; `octets` are the whole message. Keys that can be derived from
+    /// it and the secrets are added to `keys`.
+    pub(super) fn message(&mut self, header: Header, octets: &[u8], keys: &mut KeyTable) -> IkeMessage {
         self.clock += 1;
         let named = self.namer.name(&header, octets);
-        if self.conversations.len() >= MAX_CONVERSATIONS && !self.conversations.contains_key(&header.initiator_cookie) {
-            let oldest = self.conversations.iter().min_by_key(|(_, conversation)| conversation.last_seen);
-            oldest.map(|(cookie, _)| *cookie).map(|cookie| self.conversations.remove(&cookie));
+        let known = self.conversations.contains_key(&header.initiator_cookie);
+        if self.conversations.len() >= MAX_CONVERSATIONS && !known {
+            forget_older_half(&mut self.conversations, |conversation| conversation.last_seen);
         }
         let conversation = self.conversations.entry(header.initiator_cookie).or_default();
         conversation.last_seen = self.clock;
-        let (payloads, protection, error) = match Message::parse(octets) {
+        if conversation.derivation.is_none() && !keys.secrets().is_empty() {
+            conversation.derivation = Some(Box::default());
+        }
+        let (payloads, protection, error) = conversation.read(&header, octets, keys);
+        let mut check = None;
+        if !named.retransmission {
+            conversation.learn(&payloads);
+            check = conversation.derive(&header, named.name.index, &payloads, keys);
+        }
+        let hash = conversation.chosen.map(|chosen| chosen.hash);
+        IkeMessage { header, named, payloads, protection, error, hash, check }
+    }
+}
+
+/// Makes room at once for many: looking for the oldest each time would cost as much as all of them.
+pub(super) fn forget_older_half<K, V>(map: &mut HashMap<K, V>, last_seen: impl Fn(&V) -> u64) {
+    let mut times: Vec<u64> = map.values().map(&last_seen).collect();
+    let middle = times.len() / 2;
+    if let Some((_, middle, _)) = (!times.is_empty()).then(|| times.select_nth_unstable(middle)) {
+        let middle = *middle;
+        map.retain(|_, value| last_seen(value) >= middle);
+    }
+}
+
+impl Conversation {
+    fn read(
+        &mut self,
+        header: &Header,
+        octets: &[u8],
+        keys: &mut KeyTable,
+    ) -> (Vec<Payload>, Protection, Option<ParseError>) {
+        match Message::parse(octets) {
             Ok(Message { contents: Contents::Clear(payloads, _), .. }) => (payloads, Protection::Clear, None),
             Ok(Message { contents: Contents::Encrypted(ciphertext), .. }) => {
-                match conversation.open(&header, &ciphertext, keys) {
-                    Some(plaintext) => {
-                        let chain = decode_payloads(header.next_payload, &plaintext, Header::LEN);
-                        match chain.payloads.first() {
-                            Some(first) if first.reserved == 0 => {
-                                (chain.payloads, Protection::Decrypted(chain.rest), chain.error)
-                            }
-                            // What another key encrypted looks like nothing, whatever this one makes of it.
-                            _ => (Vec::new(), Protection::Sealed(ciphertext.len()), None),
-                        }
+                let sealed = Protection::Sealed(ciphertext.len());
+                self.find_keys(header, &ciphertext, keys);
+                let Some(plaintext) = self.open(header, &ciphertext, keys) else { return (Vec::new(), sealed, None) };
+                let chain = decode_payloads(header.next_payload, &plaintext, Header::LEN);
+                match chain.payloads.first() {
+                    Some(first) if first.reserved == 0 => {
+                        (chain.payloads, Protection::Decrypted(chain.rest), chain.error)
                     }
-                    None => (Vec::new(), Protection::Sealed(ciphertext.len()), None),
+                    // What another key encrypted looks like nothing, whatever this one makes of it.
+                    _ => (Vec::new(), sealed, None),
                 }
             }
             Err(error) => {
@@ -108,16 +155,9 @@ impl IkeDecoder {
                     (chain.payloads, Protection::Clear, Some(error))
                 }
             }
-        };
-        if !named.retransmission {
-            conversation.learn(&payloads);
         }
-        let hash = conversation.chosen.and_then(|(_, hash)| hash_of(hash));
-        IkeMessage { header, named, payloads, protection, error, hash }
     }
-}
 
-impl Conversation {
     /// Takes from a phase 1 message in clear what later IVs are made of.
     fn learn(&mut self, payloads: &[Payload]) {
         for payload in payloads {
@@ -126,20 +166,57 @@ impl Conversation {
                 Body::Sa(sa) if sa.proposals.iter().all(|proposal| proposal.spi.is_empty()) => {
                     self.chosen = chosen(sa).or(self.chosen);
                 }
-                Body::KeyExchange(value) if self.public_values.len() < 2 => self.public_values.push(value.clone()),
+                Body::KeyExchange(value) if self.public_values.len() < 2 && value.len() <= MAX_PUBLIC_VALUE => {
+                    self.public_values.push(value.clone());
+                }
                 _ => {}
             }
         }
     }
 
-    fn open(&mut self, header: &Header, ciphertext: &[u8], keys: &KeyTable) -> Option<Vec<u8>> {
-        if let Some(plaintext) = self.opened.get(ciphertext) {
-            return Some(plaintext.clone());
+    /// Checks HASH_I and HASH_R, and derives the keys of ESP SAs.
+    fn derive(&mut self, header: &Header, index: u16, payloads: &[Payload], keys: &mut KeyTable) -> Option<HashCheck> {
+        let derivation = self.derivation.as_mut()?;
+        derivation.learn(header, index, payloads);
+        let chosen = self.chosen?;
+        if header.exchange == ExchangeType::Quick {
+            derivation.esp_keys(header.message_id, payloads, keys);
         }
+        derivation.check(header, index, chosen, &self.public_values, payloads, keys.secrets())
+    }
+
+    /// Finds the keys among those the secrets give: the right one makes payloads of the first encrypted message.
+    fn find_keys(&mut self, header: &Header, ciphertext: &[u8], keys: &mut KeyTable) -> Option<()> {
+        let (derivation, chosen) = (self.derivation.as_mut()?, self.chosen?);
+        let [g_xi, g_xr] = self.public_values.as_slice() else { return None };
+        let logged = keys.isakmp(header.initiator_cookie);
+        for candidate in derivation.candidates(header, chosen, &self.public_values, keys.secrets()) {
+            if logged.is_some_and(|logged| *logged != candidate.key) {
+                continue;
+            }
+            let cipher = chosen.negotiated_cipher()?;
+            let key = EncryptionKey::from_log(cipher, chosen.hash, &candidate.key).ok()?;
+            let mut iv = key.phase_one_iv(g_xi, g_xr);
+            if header.message_id.0 != 0 {
+                iv = key.phase_two_iv(&iv, header.message_id);
+            }
+            let mut plaintext = ciphertext.to_vec();
+            let decrypted = key.decrypt(&iv, &mut plaintext).is_ok();
+            let chain = decode_payloads(header.next_payload, &plaintext, Header::LEN);
+            if decrypted && chain.error.is_none() && chain.payloads.iter().all(|payload| payload.reserved == 0) {
+                keys.add_isakmp(header.initiator_cookie, candidate.key.clone());
+                derivation.accept(candidate);
+                return Some(());
+            }
+        }
+        None
+    }
+
+    fn open(&mut self, header: &Header, ciphertext: &[u8], keys: &KeyTable) -> Option<Vec<u8>> {
         if self.key.is_none() {
-            let (cipher, hash) = self.chosen?;
+            let chosen = self.chosen?;
             let key = keys.isakmp(header.initiator_cookie)?;
-            self.key = EncryptionKey::from_log(cipher_of(cipher, key.len())?, hash_of(hash)?, key).ok();
+            self.key = EncryptionKey::from_log(chosen.cipher(key.len())?, chosen.hash, key).ok();
         }
         let key = self.key.as_ref()?;
         if self.phase_one.is_none() {
@@ -147,10 +224,17 @@ impl Conversation {
             self.phase_one = Some(key.phase_one_iv(g_xi, g_xr));
         }
         let phase_one = self.phase_one.as_mut()?;
-        let in_phase_one = matches!(header.exchange, ExchangeType::Main | ExchangeType::Aggressive);
+        let fingerprint = fingerprint(ciphertext);
         let mut plaintext = ciphertext.to_vec();
-        if in_phase_one && header.message_id.0 == 0 {
-            *phase_one = key.decrypt(phase_one, &mut plaintext).ok()?;
+        if let Some(iv) = self.opened.get(&fingerprint) {
+            key.decrypt(iv, &mut plaintext).ok()?;
+            return Some(plaintext);
+        }
+        let in_phase_one = matches!(header.exchange, ExchangeType::Main | ExchangeType::Aggressive);
+        let iv = if in_phase_one && header.message_id.0 == 0 {
+            let iv = phase_one.clone();
+            *phase_one = key.decrypt(&iv, &mut plaintext).ok()?;
+            iv
         } else {
             let id = (header.exchange, header.message_id);
             let iv = match self.phase_two.get(&id) {
@@ -162,33 +246,58 @@ impl Conversation {
                 self.phase_two.clear();
             }
             self.phase_two.insert(id, next);
-        }
+            iv
+        };
         if self.opened.len() >= MAX_CHAINS {
             self.opened.clear();
         }
-        self.opened.insert(ciphertext.to_vec(), plaintext.clone());
+        self.opened.insert(fingerprint, iv);
         Some(plaintext)
     }
 }
 
-fn chosen(sa: &SaPayload) -> Option<(OakleyCipher, OakleyHash)> {
+/// What the responder chose for phase 1, as far as decrypting needs it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Chosen {
+    cipher: OakleyCipher,
+    key_length: Option<usize>,
+    pub(super) hash: Hash,
+    pub(super) authentication: AuthenticationMethod,
+    pub(super) group: Option<Group>,
+}
+
+impl Chosen {
+    /// The cipher; how long its key is, where it has more than one length, is told by the key's octets.
+    fn cipher(self, key_length: usize) -> Option<Cipher> {
+        match (self.cipher, key_length) {
+            (OakleyCipher::Des, _) => Some(Cipher::Des),
+            (OakleyCipher::TripleDes, _) => Some(Cipher::TripleDes),
+            (OakleyCipher::Aes, 16) => Some(Cipher::Aes128),
+            (OakleyCipher::Aes, 24) => Some(Cipher::Aes192),
+            (OakleyCipher::Aes, 32) => Some(Cipher::Aes256),
+            _ => None,
+        }
+    }
+
+    /// The cipher with the key length that was negotiated.
+    pub(super) fn negotiated_cipher(self) -> Option<Cipher> {
+        self.cipher(self.key_length.unwrap_or(16))
+    }
+}
+
+fn chosen(sa: &SaPayload) -> Option<Chosen> {
     let attributes = &sa.proposals.first()?.transforms.first()?.attributes;
     let value = |wanted: OakleyAttribute| {
         let attribute = attributes.iter().find(|attribute| attribute.kind == u16::from(wanted))?;
         u16::try_from(attribute.number()?).ok()
     };
-    Some((value(OakleyAttribute::Encryption)?.into(), value(OakleyAttribute::Hash)?.into()))
-}
-
-fn cipher_of(cipher: OakleyCipher, key_length: usize) -> Option<Cipher> {
-    match (cipher, key_length) {
-        (OakleyCipher::Des, _) => Some(Cipher::Des),
-        (OakleyCipher::TripleDes, _) => Some(Cipher::TripleDes),
-        (OakleyCipher::Aes, 16) => Some(Cipher::Aes128),
-        (OakleyCipher::Aes, 24) => Some(Cipher::Aes192),
-        (OakleyCipher::Aes, 32) => Some(Cipher::Aes256),
-        _ => None,
-    }
+    Some(Chosen {
+        cipher: value(OakleyAttribute::Encryption)?.into(),
+        key_length: value(OakleyAttribute::KeyLength).map(|bits| usize::from(bits / 8)),
+        hash: hash_of(value(OakleyAttribute::Hash)?.into())?,
+        authentication: value(OakleyAttribute::Authentication)?.into(),
+        group: value(OakleyAttribute::Group).and_then(Group::from_number),
+    })
 }
 
 fn hash_of(hash: OakleyHash) -> Option<Hash> {

@@ -1,8 +1,10 @@
-//! The keys a decoder knows, and Wireshark's tables of them.
+//! The keys a decoder knows.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
-use crate::crypto::{SaKeys, Secret};
+use super::sealed::{BlockCipher, Opener, SealCipher, SealError, SealIntegrity};
+use crate::crypto::{Cipher, CounterMode, Hash, IcvLength, SaKeys, Secret};
 use crate::ike::{EspSuite, KeyRecord};
 use crate::wire::Spi;
 use crate::wire::isakmp::Cookie;
@@ -12,20 +14,78 @@ use crate::wire::isakmp::Cookie;
 pub struct KeyTable {
     /// Phase 1 encryption keys by initiator cookie.
     isakmp: HashMap<Cookie, Secret>,
-    /// ESP keys by SPI.
-    esp: HashMap<Spi, (EspSuite, SaKeys)>,
+    /// SK_e and SK_a of both directions by both SPIs.
+    ikev2: HashMap<(Cookie, Cookie), Ikev2Keys>,
+    /// ESP keys by SPI; those for any SPI have none.
+    esp: HashMap<Option<Spi>, Vec<EspKeys>>,
+    secrets: Secrets,
 }
 
-/// Why a table of keys could not be read.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: expected {expected}, found `{found}`")]
-pub struct KeyFileError {
-    /// The line, from 1.
-    pub line: usize,
-    /// What a line should hold.
-    pub expected: &'static str,
-    /// What it holds.
-    pub found: String,
+/// What keys can be derived from, when the capture holds the rest.
+#[derive(Clone, Debug, Default)]
+pub struct Secrets {
+    /// Pre-shared keys.
+    pub psks: Vec<Secret>,
+    /// Shared secrets of Diffie-Hellman exchanges, g^xy, as long as the prime.
+    pub shared: Vec<Secret>,
+    /// Private exponents of Diffie-Hellman exchanges, of either side.
+    pub private: Vec<Secret>,
+}
+
+impl Secrets {
+    /// Whether nothing can be derived.
+    pub fn is_empty(&self) -> bool {
+        self.psks.is_empty() && self.shared.is_empty() && self.private.is_empty()
+    }
+}
+
+/// What opens the messages of an IKE SA.
+#[derive(Clone, Debug)]
+pub struct Ikev2Keys {
+    /// Opens what the initiator sent (SK_ei, SK_ai).
+    pub initiator: Opener,
+    /// Opens what the responder sent (SK_er, SK_ar).
+    pub responder: Opener,
+}
+
+/// What opens the packets of an ESP SA.
+#[derive(Clone, Debug)]
+pub struct EspKeys {
+    /// Who sends.
+    pub source: AddressPattern,
+    /// Who receives.
+    pub destination: AddressPattern,
+    /// The algorithms with their keys.
+    pub opener: Opener,
+}
+
+/// Which addresses an SA is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddressPattern {
+    /// Every address.
+    Any,
+    /// This address.
+    One(IpAddr),
+    /// A network: address and length of the prefix.
+    Network(IpAddr, u8),
+}
+
+impl AddressPattern {
+    fn matches(self, address: IpAddr) -> bool {
+        let shifted =
+            |bits: u128, width: u8, length: u8| bits.checked_shr(u32::from(width - length.min(width))).unwrap_or(0);
+        match (self, address) {
+            (Self::Any, _) => true,
+            (Self::One(own), address) => own == address,
+            (Self::Network(IpAddr::V4(own), length), IpAddr::V4(address)) => {
+                shifted(own.to_bits().into(), 32, length) == shifted(address.to_bits().into(), 32, length)
+            }
+            (Self::Network(IpAddr::V6(own), length), IpAddr::V6(address)) => {
+                shifted(own.to_bits(), 128, length) == shifted(address.to_bits(), 128, length)
+            }
+            (Self::Network(..), _) => false,
+        }
+    }
 }
 
 impl KeyTable {
@@ -34,17 +94,51 @@ impl KeyTable {
         self.isakmp.insert(initiator, key);
     }
 
-    /// Adds the keys of an ESP SA.
-    pub fn add_esp(&mut self, spi: Spi, suite: EspSuite, keys: SaKeys) {
-        self.esp.insert(spi, (suite, keys));
+    /// Adds the keys of an IKE SA of IKEv2.
+    pub fn add_ikev2(&mut self, initiator: Cookie, responder: Cookie, keys: Ikev2Keys) {
+        self.ikev2.insert((initiator, responder), keys);
     }
 
-    /// Adds what a record of a key log holds.
+    /// Adds the keys of an ESP SA; `None` as SPI is any.
+    pub fn add_esp(&mut self, spi: Option<Spi>, keys: EspKeys) {
+        self.esp.entry(spi).or_default().push(keys);
+    }
+
+    /// Adds the keys of an ESP SA that this crate negotiated, whatever its addresses: a NAT changes them.
+    ///
+    /// # Errors
+    ///
+    /// When the keys do not fit the suite.
+    pub fn add_negotiated_esp(&mut self, spi: Spi, suite: EspSuite, keys: &SaKeys) -> Result<(), SealError> {
+        let cipher = match suite.cipher {
+            Cipher::Null => SealCipher::Block(BlockCipher::Null),
+            Cipher::Des => SealCipher::Block(BlockCipher::Des),
+            Cipher::TripleDes => SealCipher::Block(BlockCipher::TripleDes),
+            Cipher::Aes128 | Cipher::Aes192 | Cipher::Aes256 => SealCipher::Block(BlockCipher::Aes),
+            Cipher::Aes128Gcm | Cipher::Aes192Gcm | Cipher::Aes256Gcm => SealCipher::Counter(CounterMode::Gcm, 16),
+        };
+        let hmac = |hash: Hash| SealIntegrity::Hmac(hash, IcvLength::Standard.octets(hash));
+        let integrity = suite.integrity.map_or(SealIntegrity::None, hmac);
+        let opener = Opener::new(cipher, &keys.encryption, integrity, &keys.integrity)?;
+        self.add_esp(Some(spi), EspKeys { source: AddressPattern::Any, destination: AddressPattern::Any, opener });
+        Ok(())
+    }
+
+    /// Adds what a record of a key log holds. Keys that do not fit their algorithms open nothing, and are left out.
     pub fn add(&mut self, record: &KeyRecord) {
         match record {
             KeyRecord::Isakmp { id, key, .. } => self.add_isakmp(id.initiator, key.clone()),
-            KeyRecord::Esp { spi, suite, keys, .. } => self.add_esp(*spi, *suite, keys.clone()),
+            KeyRecord::Esp { spi, suite, keys, .. } => {
+                let _ = self.add_negotiated_esp(*spi, *suite, keys);
+            }
         }
+    }
+
+    /// Adds what keys can be derived from.
+    pub fn add_secrets(&mut self, secrets: Secrets) {
+        self.secrets.psks.extend(secrets.psks);
+        self.secrets.shared.extend(secrets.shared);
+        self.secrets.private.extend(secrets.private);
     }
 
     /// The encryption key of the phase 1 SA that this initiator cookie names.
@@ -52,35 +146,24 @@ impl KeyTable {
         self.isakmp.get(&initiator)
     }
 
-    /// The keys of the ESP SA with this SPI.
-    pub fn esp(&self, spi: Spi) -> Option<&(EspSuite, SaKeys)> {
-        self.esp.get(&spi)
+    /// The keys of an IKE SA of IKEv2.
+    pub fn ikev2(&self, initiator: Cookie, responder: Cookie) -> Option<&Ikev2Keys> {
+        self.ikev2.get(&(initiator, responder))
     }
 
-    /// Adds the lines of Wireshark's `ikev1_decryption_table`: initiator cookie and encryption key in hexadecimal,
-    /// separated by a comma, each perhaps quoted.
-    ///
-    /// # Errors
-    ///
-    /// At the first line that is neither empty, nor a comment, nor of that form.
-    pub fn read_ikev1_table(&mut self, text: &str) -> Result<(), KeyFileError> {
-        for (index, line) in text.lines().enumerate() {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            let entry = line.split_once(',').and_then(|(cookie, key)| {
-                let unquoted = |text: &str| hex::decode(text.trim().trim_matches('"')).ok();
-                let cookie: [u8; 8] = unquoted(cookie)?.try_into().ok()?;
-                Some((Cookie(cookie), unquoted(key).filter(|key| !key.is_empty())?))
-            });
-            let Some((cookie, key)) = entry else {
-                let expected = "an initiator cookie of 16 hexadecimal digits, a comma and a key";
-                return Err(KeyFileError { line: index + 1, expected, found: line.to_owned() });
-            };
-            self.add_isakmp(cookie, Secret::new(key));
-        }
-        Ok(())
+    /// What may open an ESP packet with this SPI between these ends.
+    pub(super) fn esp(&self, spi: Spi, ends: (IpAddr, IpAddr)) -> impl Iterator<Item = &Opener> {
+        let named = self.esp.get(&Some(spi)).into_iter().flatten();
+        let any = self.esp.get(&None).into_iter().flatten();
+        named
+            .chain(any)
+            .filter(move |keys| keys.source.matches(ends.0) && keys.destination.matches(ends.1))
+            .map(|keys| &keys.opener)
+    }
+
+    /// What keys can be derived from.
+    pub(super) fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 }
 
@@ -89,11 +172,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_wiresharks_table() {
-        let mut keys = KeyTable::default();
-        keys.read_ikev1_table("# comment\n\n2c3809ffa77581e2,04077516\n\"fafaeb49382a763c\",\"735b\"\n").unwrap();
-        let cookie = Cookie([0x2c, 0x38, 0x09, 0xff, 0xa7, 0x75, 0x81, 0xe2]);
-        assert_eq!(keys.isakmp(cookie).unwrap().as_bytes(), [4, 7, 0x75, 0x16]);
-        assert_eq!(keys.read_ikev1_table("xyz,12").unwrap_err().line, 1);
+    fn patterns_of_addresses() {
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        let network = AddressPattern::Network(address("10.1.0.0"), 16);
+        assert!(network.matches(address("10.1.2.3")) && !network.matches(address("10.2.2.3")));
+        assert!(!network.matches(address("::1")));
+        assert!(AddressPattern::Network(address("0.0.0.0"), 0).matches(address("10.1.2.3")));
+        assert!(AddressPattern::Network(address("2001:db8::"), 32).matches(address("2001:db8:1::2")));
+        assert!(AddressPattern::One(address("10.1.2.3")).matches(address("10.1.2.3")));
     }
 }

@@ -27,7 +27,7 @@ struct Partial {
 
 impl Reassembler {
     /// A whole packet as it is; a fragment once it completes its packet.
-    pub(super) fn take(&mut self, packet: LinkPacket) -> Option<LinkPacket> {
+    pub(super) fn take<'a>(&mut self, packet: LinkPacket<'a>) -> Option<LinkPacket<'a>> {
         let Some((identification, offset, more)) = packet.fragment else { return Some(packet) };
         let end = offset + packet.payload.len();
         if end > MAX_LENGTH {
@@ -42,14 +42,14 @@ impl Reassembler {
         let clock = self.clock;
         let partial = self.partial.entry(key).or_insert_with(|| Partial { started: clock, ..Partial::default() });
         if !partial.pieces.iter().any(|(at, _)| *at == offset) {
-            partial.pieces.push((offset, packet.payload.clone()));
+            partial.pieces.push((offset, packet.payload.to_vec()));
         }
         if !more {
             partial.total = Some(end);
         }
         let payload = partial.joined()?;
         self.partial.remove(&key);
-        Some(LinkPacket { fragment: None, payload, ..packet })
+        Some(LinkPacket { fragment: None, payload: payload.into(), ..packet })
     }
 }
 
@@ -74,13 +74,13 @@ impl Partial {
 mod tests {
     use super::*;
 
-    fn fragment(offset: usize, more: bool, payload: &[u8]) -> LinkPacket {
+    fn fragment(offset: usize, more: bool, payload: &[u8]) -> LinkPacket<'_> {
         LinkPacket {
             source: IpAddr::from([192, 0, 2, 1]),
             destination: IpAddr::from([192, 0, 2, 2]),
             protocol: 17,
             fragment: Some((7, offset, more)),
-            payload: payload.to_vec(),
+            payload: payload.into(),
         }
     }
 
@@ -90,7 +90,7 @@ mod tests {
         assert_eq!(reassembler.take(fragment(16, false, b"end")), None);
         assert_eq!(reassembler.take(fragment(0, true, b"01234567")), None);
         let whole = reassembler.take(fragment(8, true, b"89abcdef")).unwrap();
-        assert_eq!(whole.payload, b"0123456789abcdefend");
+        assert_eq!(&whole.payload[..], b"0123456789abcdefend");
         assert!(reassembler.partial.is_empty());
     }
 

@@ -1,10 +1,10 @@
 //! Attributes of mode config and XAUTH by name (draft-dukes-ike-mode-cfg, draft-beaulieu-ike-xauth, and Cisco Unity's).
 
-use super::identity::{ipv4, quoted, subnet};
+use super::identity::{ipv4, ipv6, quoted, subnet};
 use crate::wire::isakmp::{Attribute, AttributeValue, AttributesPayload, XauthAttribute};
 
-/// The payload: on one line when it only asks, otherwise an attribute a line.
-pub(super) fn lines(payload: &AttributesPayload, lines: &mut Vec<String>) {
+/// The payload under its name: on one line when it only asks, otherwise an attribute a line.
+pub(super) fn lines(name: &str, payload: &AttributesPayload, lines: &mut Vec<String>) {
     let attributes: Vec<(String, Option<String>)> = payload
         .attributes
         .iter()
@@ -12,10 +12,10 @@ pub(super) fn lines(payload: &AttributesPayload, lines: &mut Vec<String>) {
         .collect();
     if attributes.iter().all(|(_, value)| value.is_none()) {
         let names: Vec<String> = attributes.into_iter().map(|(name, _)| name).collect();
-        lines.push(format!("ATTR {}: {}", payload.kind, names.join(", ")));
+        lines.push(format!("{name} {}: {}", payload.kind, names.join(", ")));
         return;
     }
-    lines.push(format!("ATTR {}", payload.kind));
+    lines.push(format!("{name} {}", payload.kind));
     lines.extend(attributes.into_iter().map(|(name, value)| match value {
         Some(value) => format!("  {name} {value}"),
         None => format!("  {name}"),
@@ -39,6 +39,12 @@ fn value(attribute: &Attribute) -> Option<String> {
             if octets.len() == 4 =>
         {
             ipv4(octets).map(|address| address.to_string())
+        }
+        XauthAttribute::Ip6Address | XauthAttribute::Ip6Dns | XauthAttribute::Ip6Dhcp | XauthAttribute::Ip6Subnet
+            if matches!(octets.len(), 16 | 17) =>
+        {
+            let length = octets.get(16).map_or(String::new(), |length| format!("/{length}"));
+            ipv6(octets).map(|address| format!("{address}{length}"))
         }
         XauthAttribute::Ip4Subnet if octets.len() == 8 => {
             ipv4(octets).zip(ipv4(&octets[4..])).map(|(a, b)| subnet(a, b))
@@ -101,7 +107,7 @@ mod tests {
 
     fn text(kind: ConfigType, attributes: Vec<Attribute>) -> Vec<String> {
         let mut text = Vec::new();
-        lines(&AttributesPayload { kind, reserved: 0, identifier: 7, attributes }, &mut text);
+        lines("ATTR", &AttributesPayload { kind, reserved: 0, identifier: 7, attributes }, &mut text);
         text
     }
 

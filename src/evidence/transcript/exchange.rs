@@ -1,10 +1,12 @@
 //! The messages of one exchange.
 
 use crate::ike::naming::MessageName;
+use crate::wire::ikev2;
 use crate::wire::isakmp::{Body, Cookie, ExchangeType, IdPayload, MessageId, Payload, SaPayload};
 
-/// An exchange by its initiator cookie and, outside of phase 1, its type and message id.
-pub(super) type Key = (Cookie, Option<(ExchangeType, MessageId)>);
+/// An exchange by its initiator cookie and, outside of phase 1, its type and message id, and with IKEv2, where both sides
+/// count on their own, whether the initiator of the SA began it.
+pub(super) type Key = (Cookie, Option<(ExchangeType, MessageId, bool)>);
 
 /// Messages of one exchange that are shown; no exchange of a sane peer has more.
 const MAX_MESSAGES: usize = 64;
@@ -23,6 +25,10 @@ pub(super) struct Exchange {
     pub(super) offered: Option<SaPayload>,
     /// IDci and IDcr as the initiator of quick mode sent them.
     pub(super) identities: Vec<IdPayload>,
+    /// The payloads of the last request of IKEv2.
+    pub(super) asked: Vec<ikev2::Payload>,
+    /// Whether the last request of IKEv2 was answered.
+    pub(super) answered: bool,
 }
 
 #[derive(Debug)]
@@ -35,7 +41,18 @@ struct Shown {
 
 impl Exchange {
     pub(super) fn new(key: Key, kind: ExchangeType, title: String) -> Self {
-        Self { key, kind, title, messages: Vec::new(), left_out: 0, again: 0, offered: None, identities: Vec::new() }
+        Self {
+            key,
+            kind,
+            title,
+            messages: Vec::new(),
+            left_out: 0,
+            again: 0,
+            offered: None,
+            identities: Vec::new(),
+            asked: Vec::new(),
+            answered: false,
+        }
     }
 
     /// Takes from the first message that has them what answers are compared with.
@@ -59,6 +76,12 @@ impl Exchange {
             return;
         }
         self.messages.push(Shown { name, number, repeated: 0, lines });
+    }
+
+    /// Whether a message of the same text is shown already, which is then counted as a repetition.
+    pub(super) fn has(&mut self, lines: &[String]) -> bool {
+        let shown = self.messages.iter_mut().find(|message| message.lines == lines);
+        shown.map(|message| message.repeated += 1).is_some()
     }
 
     /// Counts a retransmission.
@@ -102,6 +125,12 @@ impl Exchange {
             ExchangeType::Main => 6,
             ExchangeType::Aggressive | ExchangeType::Quick => 3,
             ExchangeType::Transaction => 2,
+            ExchangeType::IkeSaInit
+            | ExchangeType::IkeAuth
+            | ExchangeType::CreateChildSa
+            | ExchangeType::Informational2 => {
+                return Some(if self.answered { "complete" } else { "unfinished, no answer" }.to_owned());
+            }
             _ => return None,
         };
         let last = self.messages.last()?.name;

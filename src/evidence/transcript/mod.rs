@@ -12,6 +12,7 @@ mod config;
 mod exchange;
 mod flows;
 mod identity;
+mod ikev2;
 mod names;
 mod nat;
 mod payload;
@@ -22,13 +23,13 @@ use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 
 use exchange::{Exchange, Key};
-use flows::Flows;
+use flows::{Carrier, FlowKey, Flows};
 pub use names::Names;
 use names::SpiLetters;
 use nat::NatDiscovery;
 
-use super::decode::{Content, IkeMessage, Observed, Protection};
-use crate::ike::naming::MessageName;
+use super::decode::{Content, IkeMessage, Ikev2Message, Observed, Opened, Protection};
+use crate::wire::Spi;
 use crate::wire::isakmp::{
     Body, Cookie, ExchangeType, Flags, IdPayload, MessageId, NotifyPayload, NotifyType, Payload, Version,
 };
@@ -86,8 +87,11 @@ impl Transcript {
         self
     }
 
-    /// Takes the next packet. `inner` is what an ESP packet held, in a few words, when its key is known.
-    pub fn add(&mut self, observed: &Observed, inner: Option<String>) {
+    /// Takes the next packet. `inner` is what an ESP packet held, when its key is known.
+    pub fn add(&mut self, observed: &Observed<'_>, inner: Option<&Opened<'_>>) {
+        if let Some(spi) = observed.ah {
+            self.flows.add(flow(observed, spi, Carrier::Ah), None, &mut self.names);
+        }
         match &observed.content {
             Content::Ike(message) => {
                 let key = key(message);
@@ -97,19 +101,10 @@ impl Transcript {
                     exchange.repeated(message.named.name);
                 }
             }
-            Content::IkeV2(message) => {
-                let (from, to) = self.ends(observed);
-                let title = format!("{} (IKEv2), message id {}", message.header.exchange, message.header.message_id.0);
-                let kinds: Vec<String> = message.payloads.iter().map(|payload| payload.kind.to_string()).collect();
-                let mut lines = vec![format!("{from} > {to}"), format!("  {}", kinds.join(", "))];
-                lines.extend(message.error.iter().map(|error| format!("  damaged: {error}")));
-                let key = (message.header.initiator_cookie, Some((message.header.exchange, message.header.message_id)));
-                let name = MessageName { exchange: message.header.exchange, index: 0 };
-                self.exchange(key, message.header.exchange, || title).push(name, observed.number, lines);
-            }
+            Content::IkeV2(read) => self.add_ikev2(observed, read),
             Content::Esp { spi, in_udp, .. } => {
-                let (from, to) = self.ends(observed);
-                self.flows.add(&from, &to, &spi.to_bytes(), *in_udp, inner, &mut self.names);
+                let carrier = if *in_udp { Carrier::EspInUdp } else { Carrier::Esp };
+                self.flows.add(flow(observed, *spi, carrier), inner, &mut self.names);
             }
             Content::Malformed(error) => {
                 if self.damaged.len() >= MAX_DAMAGED {
@@ -122,6 +117,11 @@ impl Transcript {
             }
             Content::Keepalive | Content::Other { .. } => {}
         }
+    }
+
+    /// Whether there is text that is final and has not been taken yet.
+    pub fn has_finished(&self) -> bool {
+        !self.finished.is_empty()
     }
 
     /// The text that is final and has not been taken yet.
@@ -150,11 +150,11 @@ impl Transcript {
         out
     }
 
-    fn ends(&self, observed: &Observed) -> (String, String) {
+    fn ends(&self, observed: &Observed<'_>) -> (String, String) {
         (self.names.end(observed.source.ip()), self.names.end(observed.destination.ip()))
     }
 
-    fn add_ike(&mut self, observed: &Observed, message: &IkeMessage, key: Key) {
+    fn add_ike(&mut self, observed: &Observed<'_>, message: &IkeMessage, key: Key) {
         let header = &message.header;
         let (from, to) = self.ends(observed);
         let conversation = self.conversation(observed, message);
@@ -179,6 +179,35 @@ impl Transcript {
         let exchange = self.exchange(key, header.exchange, || title);
         exchange.learn(&message.payloads);
         exchange.push(message.named.name, observed.number, lines);
+    }
+
+    fn add_ikev2(&mut self, observed: &Observed<'_>, read: &Ikev2Message) {
+        let (mut key, exchange) = (ikev2::key(read), read.message.header.exchange);
+        let silent = ikev2::is_silent(read);
+        if silent && !self.by_key.contains_key(&key) {
+            key = ikev2::liveness_key(key);
+        }
+        if read.named.retransmission {
+            if let Some(exchange) = self.exchange_at(&key) {
+                exchange.repeated(read.named.name);
+            }
+            return;
+        }
+        let (from, to) = self.ends(observed);
+        let mut lines = vec![ikev2::head(observed, read, &from, &to)];
+        let payloads = ikev2::lines(observed, read, &mut self.names);
+        lines.extend(payloads.into_iter().map(|line| format!("  {line}")));
+        let asked = self.exchange_at(&key).map(|exchange| exchange.asked.clone()).unwrap_or_default();
+        let decisions = ikev2::decisions(observed, read, &asked, (&from, &to), &mut self.names);
+        lines.extend(decisions.into_iter().map(|decision| format!("  = {decision}")));
+        let exchange = self.exchange(key, exchange, || format!("{exchange} (IKEv2)"));
+        exchange.answered = read.message.is_response();
+        if !read.message.is_response() {
+            exchange.asked = ikev2::payloads(read).to_vec();
+        }
+        if !silent || !exchange.has(&lines) {
+            exchange.push(read.named.name, observed.number, lines);
+        }
     }
 
     /// What the message decides, as far as that can be told from it and those before it.
@@ -210,13 +239,20 @@ impl Transcript {
             let in_front = [(sender, from), (receiver, to)].into_iter().filter(|(found, _)| *found);
             decisions.extend(in_front.map(|(_, end)| format!("by NAT-D, {end} is behind a NAT")));
         }
+        if let Some(check) = message.check {
+            let hash = if check.by_initiator { "HASH_I" } else { "HASH_R" };
+            decisions.push(match check.right {
+                true => format!("{hash} is right for the pre-shared key"),
+                false => format!("{hash} is not of the pre-shared key given"),
+            });
+        }
         let refused = notifies(&message.payloads).filter(|notify| payload::refuses(notify));
         decisions.extend(refused.map(|notify| format!("{from} refuses: {}", notify.kind)));
         decisions.into_iter().map(|decision| format!("  = {decision}")).collect()
     }
 
     /// The conversation of a message; the first message of one is the initiator's, and later ones of phase 1 alternate.
-    fn conversation(&mut self, observed: &Observed, message: &IkeMessage) -> Conversation {
+    fn conversation(&mut self, observed: &Observed<'_>, message: &IkeMessage) -> Conversation {
         let cookie = message.header.initiator_cookie;
         if let Some(conversation) = self.conversations.get(&cookie) {
             return *conversation;
@@ -300,25 +336,21 @@ impl Transcript {
     }
 }
 
+fn flow(observed: &Observed<'_>, spi: Spi, carrier: Carrier) -> FlowKey {
+    FlowKey { source: observed.source.ip(), destination: observed.destination.ip(), spi, carrier }
+}
+
 fn key(message: &IkeMessage) -> Key {
     let header = &message.header;
     let phase_one = header.message_id == MessageId(0)
         && !matches!(header.exchange, ExchangeType::Informational | ExchangeType::Quick);
-    (header.initiator_cookie, (!phase_one).then_some((header.exchange, header.message_id)))
+    (header.initiator_cookie, (!phase_one).then_some((header.exchange, header.message_id, false)))
 }
 
 /// The line above the payloads: the message's name, its way, and what is unusual in its header.
-fn head(observed: &Observed, message: &IkeMessage, from: &str, to: &str) -> String {
+fn head(observed: &Observed<'_>, message: &IkeMessage, from: &str, to: &str) -> String {
     let header = &message.header;
-    let mut head = format!("{} {from} > {to}", message.named.name);
-    let (source, destination) = (observed.source.port(), observed.destination.port());
-    if (source, destination) != (500, 500) {
-        let port = |port: u16| if port == 500 || port == 4500 { port.to_string() } else { "mapped".to_owned() };
-        match source == destination {
-            true => head.push_str(&format!(" (UDP {})", port(source))),
-            false => head.push_str(&format!(" (UDP {} to {})", port(source), port(destination))),
-        }
-    }
+    let mut head = format!("{} {from} > {to}{}", message.named.name, ports(observed));
     if header.version != Version::V1 {
         head.push_str(&format!(" version {}.{}", header.version.major(), header.version.minor()));
     }
@@ -335,6 +367,17 @@ fn head(observed: &Observed, message: &IkeMessage, from: &str, to: &str) -> Stri
         head.push_str(", authentication only flag");
     }
     head
+}
+
+/// The ports of a message, where they are not 500.
+fn ports(observed: &Observed<'_>) -> String {
+    let (source, destination) = (observed.source.port(), observed.destination.port());
+    let port = |port: u16| if port == 500 || port == 4500 { port.to_string() } else { "mapped".to_owned() };
+    match (source, destination) {
+        (500, 500) => String::new(),
+        (source, destination) if source == destination => format!(" (UDP {})", port(source)),
+        (source, destination) => format!(" (UDP {} to {})", port(source), port(destination)),
+    }
 }
 
 /// IDci and IDcr of a message of quick mode.

@@ -37,7 +37,7 @@ pub(super) fn lines(context: &Context<'_>, names: &mut Names) -> Vec<String> {
         }
         match &payload.body {
             Body::Sa(sa) => sa::lines(sa, names, &mut lines),
-            Body::Attributes(attributes) => config::lines(attributes, &mut lines),
+            Body::Attributes(attributes) => config::lines("ATTR", attributes, &mut lines),
             Body::Id(id) => {
                 ids += 1;
                 lines.push(format!("{} {}", id_name(context, ids), identity(id)));

@@ -44,6 +44,9 @@ pub(super) fn name(octets: &[u8], sender: Cookie) -> String {
     match KNOWN.iter().find(|(known, _)| digits.starts_with(known)) {
         Some((known, name)) if digits.len() == known.len() => (*name).to_owned(),
         Some((known, name)) => format!("{name} {}", &digits[known.len()..]),
+        None if octets.len() >= 4 && octets.iter().all(|octet| (b' '..=b'~').contains(octet)) => {
+            format!("\"{}\"", String::from_utf8_lossy(octets).escape_debug())
+        }
         None => digits,
     }
 }

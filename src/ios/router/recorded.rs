@@ -55,7 +55,7 @@ fn capture(file: &str) -> Vec<(Ipv4Packet, UdpDatagram)> {
     let mut reader = CaptureReader::new(File::open(path).unwrap()).unwrap();
     let mut packets = Vec::new();
     while let Some(packet) = reader.next_packet().unwrap() {
-        let frame = Frame::parse(&packet.octets).unwrap();
+        let frame = Frame::parse(packet.octets).unwrap();
         assert_eq!(frame.ethertype, ethertype::IPV4);
         packets.push(Ipv4Packet::parse(frame.payload).unwrap());
     }
