@@ -265,7 +265,7 @@ fn agree(tunnel: &Tunnel, left: &SaState, right: &SaState) {
     };
     assert!(left.phase1_established() && right.phase1_established());
     assert!(ours.initiator && !theirs.initiator);
-    assert_eq!((ours.initiator_cookie, ours.responder_cookie), (theirs.initiator_cookie, theirs.responder_cookie));
+    assert_eq!(ours.cookies, theirs.cookies);
     assert_eq!((ours.local.clone(), ours.remote.clone()), (theirs.remote.clone(), theirs.local.clone()));
     assert_eq!(ours.transform, theirs.transform);
     let asked = tunnel.phase1.proposals[0];

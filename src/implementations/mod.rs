@@ -16,6 +16,7 @@ use crate::scenario::Tunnel;
 pub mod builtin;
 pub mod failure;
 pub mod host;
+pub mod libreswan;
 pub mod racoon;
 pub mod registry;
 pub mod sa;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::implementations::{Implementation, builtin, racoon, strongswan};
+use crate::implementations::{Implementation, builtin, libreswan, racoon, strongswan};
 use crate::scenario::names::{ImplementationName, Named, Names};
 
 /// An implementation that is part of this program.
@@ -26,6 +26,7 @@ const BUILT_IN: &[Row] = &[
         driver: || Arc::new(builtin::Builtin),
     },
     Row { name: "strongswan", about: "strongSwan's charon.", usual: true, driver: || Arc::new(strongswan::Strongswan) },
+    Row { name: "libreswan", about: "libreswan's pluto.", usual: true, driver: || Arc::new(libreswan::Libreswan) },
     Row {
         name: "racoon",
         about: "racoon and setkey, of ipsec-tools.",

@@ -43,10 +43,8 @@ pub struct IsakmpSa {
     pub local: Endpoint,
     /// The Cisco's end.
     pub remote: Endpoint,
-    /// The initiator's cookie.
-    pub initiator_cookie: Cookie,
-    /// The responder's cookie; zero until it has answered.
-    pub responder_cookie: Cookie,
+    /// The initiator's cookie and the responder's, zero until it has answered; `None` when the implementation does not tell.
+    pub cookies: Option<(Cookie, Cookie)>,
     /// What was agreed on; the parts are `None` until then, or when the implementation does not tell them.
     pub transform: IsakmpTransform,
     /// What NAT detection found.

@@ -104,7 +104,7 @@ fn the_harness_failing_is_an_error_and_no_failure() {
 fn the_implementation_must_hold_what_the_router_holds() {
     let text = tampered(|_, entries| sas(entries).phase1.clear());
     assert!(text.contains("phase 1, the implementation"), "{text}");
-    let text = tampered(|_, entries| sas(entries).phase1[0].responder_cookie.0[0] ^= 1);
+    let text = tampered(|_, entries| sas(entries).phase1[0].cookies.as_mut().unwrap().1.0[0] ^= 1);
     assert!(text.contains("phase 1, both sides"), "{text}");
     let text = tampered(|_, entries| sas(entries).phase2[0].spi_in = Spi(77));
     assert!(text.contains("phase 2, the implementation"), "{text}");

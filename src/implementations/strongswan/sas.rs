@@ -41,8 +41,7 @@ fn phase1(name: &str, sa: &Message) -> Result<IsakmpSa, String> {
         initiator: sa.flag("initiator"),
         local: endpoint(sa, "local")?,
         remote: endpoint(sa, "remote")?,
-        initiator_cookie: cookie(sa, "initiator-spi")?,
-        responder_cookie: cookie(sa, "responder-spi")?,
+        cookies: Some((cookie(sa, "initiator-spi")?, cookie(sa, "responder-spi")?)),
         transform: IsakmpTransform {
             cipher,
             hash: sa.text("prf-alg").and_then(|prf| Hash::ALL.iter().copied().find(|hash| prf_name(*hash) == prf)),
@@ -182,7 +181,8 @@ mod tests {
         add(&mut state, &event()).unwrap();
         assert!(state.phase1_established());
         let sa = &state.phase1[0];
-        assert_eq!(sa.responder_cookie, Cookie([0x7b, 0xdd, 0x91, 0xaa, 0x64, 0x82, 0xa3, 0x6e]));
+        let responder = Cookie([0x7b, 0xdd, 0x91, 0xaa, 0x64, 0x82, 0xa3, 0x6e]);
+        assert_eq!(sa.cookies.map(|(_, cookie)| cookie), Some(responder));
         assert_eq!(sa.remote.port, 4500);
         assert_eq!(sa.nat, NatFindings { local: false, remote: true, pretended: false });
         let expected =

@@ -1,0 +1,158 @@
+//! libreswan: a real pluto, steered by whack.
+//!
+//! pluto has no data path of its own: it needs the kernel's ESP. Its distribution packages exclude strongSwan's, so the
+//! package may be unpacked under a prefix, whose files are then laid where pluto wants them. Things to know about it:
+//!
+//! - It looks for its helpers in `/usr/libexec/ipsec` and nowhere else, and it does not start without a key database.
+//! - IKEv1 must be allowed (`ikev1-policy=accept`), and groups 1 and 2 and DES are not compiled in.
+//! - An error notify that is not protected, and one about a quick mode, it logs and ignores; the negotiation then ends when
+//!   nobody answers.
+//! - Its script installs no route where the routing table leads the far network anywhere but to the default gateway; the
+//!   lab's table keeps such networks from leaving in clear, so that the script is told to (`ROUTE=yes`).
+//! - It tells the SPIs of its IPsec SAs, but not the cookies of its ISAKMP SAs.
+
+mod config;
+mod driver;
+mod log;
+mod status;
+
+use std::path::{Path, PathBuf};
+
+use crate::crypto::{Cipher, Group};
+use crate::implementations::host::output_of;
+use crate::implementations::{
+    Availability, BoxFuture, CellContext, ConfigFiles, DataPath, Failure, Host, Implementation, Options, Running,
+    Unsupported,
+};
+use crate::scenario::Tunnel;
+
+/// Where distributions put pluto, and where it looks for its helpers.
+const FOLDER: &str = "/usr/libexec/ipsec";
+
+/// The two configuration files.
+const IPSEC_CONF: &str = "ipsec.conf";
+const IPSEC_SECRETS: &str = "ipsec.secrets";
+
+/// The libreswan driver.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Libreswan;
+
+impl Implementation for Libreswan {
+    fn name(&self) -> &str {
+        "libreswan"
+    }
+
+    fn availability(&self, host: &Host) -> Availability {
+        if let Err(reason) = &host.kernel_esp {
+            let reason = format!("it needs the kernel's ESP, and this kernel has none: {reason}");
+            return Availability::Unfit {
+                reason,
+                remedy: "load the modules xfrm_user and esp4, or use ci/kernel".to_owned(),
+            };
+        }
+        let missing = |reason: String, remedy: &str| Availability::Missing { reason, remedy: remedy.to_owned() };
+        let Some(path) = host.find("pluto", &[FOLDER]) else {
+            let remedy = "apt-get install libreswan, or unpack the package and name the folder in IKE_INTEROP_PREFIX";
+            return missing("libreswan's pluto is not installed".to_owned(), remedy);
+        };
+        if certutil(host).is_none() {
+            let reason = "certutil, which makes pluto's key database, is not installed".to_owned();
+            return missing(reason, "apt-get install libnss3-tools");
+        }
+        match output_of(&path, &["--version"]) {
+            Ok(text) if !text.trim().is_empty() => {
+                let version = text.split_whitespace().nth(1).unwrap_or("unknown").to_owned();
+                Availability::Ready { version, path, data_path: DataPath::Kernel }
+            }
+            Ok(_) => missing(
+                format!("{} does not start: a library it needs is not installed", path.display()),
+                "install the libraries its package depends on",
+            ),
+            Err(error) => missing(format!("{} --version: {error}", path.display()), "reinstall it"),
+        }
+    }
+
+    fn supports(&self, tunnel: &Tunnel, _: DataPath) -> Result<(), Unsupported> {
+        let unsupported = |what: String, why: &str| {
+            Err(Unsupported { implementation: self.name().to_owned(), what, why: why.to_owned() })
+        };
+        let phase1 = &tunnel.phase1.proposals;
+        let mut ciphers =
+            phase1.iter().map(|one| one.cipher).chain(tunnel.phase2.proposals.iter().map(|one| one.cipher));
+        if ciphers.any(|cipher| cipher == Cipher::Des) {
+            return unsupported("DES".to_owned(), "it has been removed from libreswan");
+        }
+        let mut groups = phase1.iter().map(|one| one.group).chain(tunnel.phase2.pfs);
+        if let Some(group) = groups.find(|group| matches!(group, Group::Modp768 | Group::Modp1024)) {
+            return unsupported(group.to_string(), "libreswan 4 is built without it");
+        }
+        if tunnel.phase2.volume.is_some() {
+            return unsupported("a lifetime in data".to_owned(), "libreswan does not negotiate it");
+        }
+        Ok(())
+    }
+
+    fn configure(&self, tunnel: &Tunnel, options: &Options) -> ConfigFiles {
+        ConfigFiles::from([
+            (IPSEC_CONF.to_owned(), config::connections(tunnel, &options.retransmission)),
+            (IPSEC_SECRETS.to_owned(), config::secrets(tunnel)),
+        ])
+    }
+
+    fn start<'a>(&'a self, cell: &'a CellContext<'a>) -> BoxFuture<'a, Result<Box<dyn Running>, Failure>> {
+        Box::pin(async move { Ok(Box::new(driver::Pluto::start(self, cell).await?) as Box<dyn Running>) })
+    }
+}
+
+fn certutil(host: &Host) -> Option<PathBuf> {
+    host.find("certutil", &["/usr/bin"])
+}
+
+/// The folder a package was unpacked in, when `pluto` is not where an installed one is.
+fn prefix_of(pluto: &Path) -> Option<&Path> {
+    let prefix = pluto.parent()?.ancestors().nth(Path::new(FOLDER).components().count() - 1)?;
+    (prefix != Path::new("/") && prefix.join(FOLDER.trim_start_matches('/')) == pluto.parent()?).then_some(prefix)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("/usr/libexec/ipsec/pluto", None)]
+    #[case("/work/target/libreswan/usr/libexec/ipsec/pluto", Some("/work/target/libreswan"))]
+    #[case("/opt/bin/pluto", None)]
+    fn the_prefix_of_an_unpacked_package(#[case] pluto: &str, #[case] expected: Option<&str>) {
+        assert_eq!(prefix_of(Path::new(pluto)), expected.map(Path::new));
+    }
+
+    #[test]
+    fn without_kernel_esp_it_cannot_run_whatever_is_installed() {
+        let host = Host {
+            prefixes: Vec::new(),
+            path: Vec::new(),
+            tun: Ok(()),
+            kernel_esp: Err("Protocol not supported".to_owned()),
+            pf_key: Ok(()),
+            system_call_notification: Ok(()),
+        };
+        assert!(matches!(Libreswan.availability(&host), Availability::Unfit { .. }));
+        let host = Host { kernel_esp: Ok(()), ..host };
+        // Installed or not, the kernel is no longer the obstacle.
+        assert!(!matches!(Libreswan.availability(&host), Availability::Unfit { .. }));
+    }
+
+    #[rstest]
+    #[case("aes128-sha1-modp1536", "aes128-sha1", Ok(()))]
+    #[case("aes128-sha1-modp1024", "aes128-sha1", Err("modp1024"))]
+    #[case("aes128-sha1-modp1536", "des-sha1", Err("DES"))]
+    fn what_libreswan_dropped(#[case] phase1: &str, #[case] phase2: &str, #[case] expected: Result<(), &str>) {
+        let mut tunnel = config::tests::tunnel();
+        tunnel.phase1.proposals = vec![phase1.parse().unwrap()];
+        tunnel.phase2.proposals = vec![phase2.parse().unwrap()];
+        let outcome = Libreswan.supports(&tunnel, DataPath::Kernel);
+        assert_eq!(outcome.map_err(|unsupported| unsupported.what), expected.map_err(str::to_owned));
+    }
+}
