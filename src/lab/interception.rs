@@ -10,9 +10,10 @@
 //! | `setsockopt(IP_IPSEC_POLICY)`, `(IPV6_IPSEC_POLICY)` | success: the engine protects nothing that the process itself sends |
 //! | `setsockopt(UDP_ENCAP)` | success: the socket gets no more ESP in UDP (RFC 3948), for the engine reads it elsewhere |
 //! | `recvfrom` that peeks or must not wait | waits until the engine has answered all that was sent before |
+//! | `poll` of one descriptor | the same |
 //!
-//! The last is there because the kernel answers a PF_KEY message before `send` returns, and libipsec counts on it: racoon
-//! gives up when the answer to its `SADB_REGISTER` is not there at once.
+//! The last two are there because the kernel answers a PF_KEY message before `send` returns, and daemons count on it: racoon
+//! gives up when the answer to its `SADB_REGISTER` is not there at once, openiked when `poll` has waited a millisecond.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -70,6 +71,10 @@ const RULES: &[Rule] = &[
         conditions: &[Condition::HasAny(3, (libc::MSG_PEEK | libc::MSG_DONTWAIT) as u32)],
         verdict: Verdict::Ask,
     },
+    // What the C library makes of poll(), on newer architectures and on others.
+    Rule { call: libc::SYS_ppoll, conditions: &[Condition::Is(1, 1)], verdict: Verdict::Ask },
+    #[cfg(target_arch = "x86_64")]
+    Rule { call: libc::SYS_poll, conditions: &[Condition::Is(1, 1)], verdict: Verdict::Ask },
 ];
 
 /// Puts the calling thread, and all it will start, under the engine that listens at `control`.
