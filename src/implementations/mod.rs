@@ -17,6 +17,7 @@ pub mod builtin;
 pub mod failure;
 pub mod host;
 pub mod libreswan;
+pub mod openiked;
 pub mod racoon;
 pub mod registry;
 pub mod sa;

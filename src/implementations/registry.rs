@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::implementations::{Implementation, builtin, libreswan, racoon, strongswan};
+use crate::implementations::{Implementation, builtin, libreswan, openiked, racoon, strongswan};
 use crate::scenario::names::{ImplementationName, Named, Names};
 
 /// An implementation that is part of this program.
@@ -32,6 +32,12 @@ const BUILT_IN: &[Row] = &[
         about: "racoon and setkey, of ipsec-tools.",
         usual: false,
         driver: || Arc::new(racoon::Racoon),
+    },
+    Row {
+        name: "openiked",
+        about: "openiked, which speaks IKEv2 only.",
+        usual: false,
+        driver: || Arc::new(openiked::Openiked),
     },
 ];
 
