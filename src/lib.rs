@@ -15,6 +15,7 @@
 //! | [`evidence`], [`lab`] | what happened; the only room that touches the kernel |
 //! | [`scenario`], [`implementations`] | what is to be run; how each implementation is run |
 //! | [`verdict`], [`report`], [`cli`] | whether it was as expected; how that is told; the command line |
+//! | [`testing`] | the same from a test suite of your own |
 
 pub mod cli;
 pub mod crypto;
@@ -30,6 +31,7 @@ pub mod pfkey;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod testing;
 pub mod time;
 pub mod verdict;
 pub mod wire;

@@ -4,7 +4,7 @@
 //! events.jsonl     all that happened, in one order; everything else can be made from it again
 //! transcript.txt   the negotiation as text
 //! capture.pcapng   both links of the internet, each packet with its name and what the router decided
-//! wireshark/       a configuration folder with the keys: WIRESHARK_CONFIG_DIR=wireshark wireshark capture.pcapng
+//! wireshark/       a profile with the keys: WIRESHARK_CONFIG_DIR=wireshark wireshark capture.pcapng
 //! cisco.log        the router's console
 //! dut.log          what the implementation wrote
 //! configs/         what both sides ran with
@@ -19,9 +19,9 @@ use super::capture::{PcapngWriter, WrittenPacket};
 use super::decode::{Content, Protection};
 use super::frames::{LoggedFrame, frames, transcript_of_frames};
 use super::log::{EventLog, Happening, Link};
-use crate::crypto::{Cipher, Hash};
+use super::wireshark::Profile;
+use crate::ike::Selector;
 use crate::ike::event::{EventKind, PolicyOutcome, QuickVerdict};
-use crate::ike::{KeyRecord, Selector};
 use crate::ios::console::Mark;
 use crate::ios::event::RouterEvent;
 use crate::time::Instant;
@@ -57,7 +57,7 @@ pub fn write_views(folder: &Path, log: &EventLog) -> io::Result<()> {
     let frames = frames(log);
     fs::write(folder.join("transcript.txt"), transcript_of_frames(log, &frames))?;
     write_capture(BufWriter::new(File::create(folder.join("capture.pcapng"))?), log, &frames)?;
-    write_keys(&folder.join("wireshark"), log)?;
+    Profile::of(log).write(&folder.join("wireshark"))?;
     fs::write(folder.join("cisco.log"), cisco_log(log))?;
     fs::write(folder.join("dut.log"), dut_log(log))?;
     for (name, text) in &log.header.configs {
@@ -189,64 +189,6 @@ fn decision(what: &Happening) -> Option<String> {
         _ => return None,
     };
     Some(format!("cisco: {words}"))
-}
-
-/// Writes a Wireshark configuration folder with the keys of the log.
-///
-/// # Errors
-///
-/// When a file cannot be written.
-pub fn write_keys(folder: &Path, log: &EventLog) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
-    let (mut ike, mut esp) = (String::new(), String::new());
-    for what in log.happenings() {
-        let Happening::Keys { record } = what else { continue };
-        match &**record {
-            KeyRecord::Isakmp { id, key, .. } => {
-                let _ = writeln!(ike, "{},{}", hex::encode(id.initiator.0), hex::encode(key.as_bytes()));
-            }
-            // Any addresses: behind a NAT an SA has others on each link, and its SPI tells it well enough.
-            KeyRecord::Esp { spi, suite, keys, .. } => {
-                let _ = writeln!(
-                    esp,
-                    r#""IPv4","*","*","0x{:08x}","{}","{}","{}","{}""#,
-                    spi.0,
-                    cipher_name(suite.cipher),
-                    key_text(keys.encryption.as_bytes()),
-                    suite.integrity.map_or("NULL", hash_name),
-                    key_text(keys.integrity.as_bytes()),
-                );
-            }
-        }
-    }
-    fs::write(folder.join("ikev1_decryption_table"), ike)?;
-    fs::write(folder.join("esp_sa"), esp)?;
-    fs::write(folder.join("preferences"), "esp.enable_encryption_decode: TRUE\nesp.enable_authentication_check: TRUE\n")
-}
-
-fn key_text(key: &[u8]) -> String {
-    if key.is_empty() { String::new() } else { format!("0x{}", hex::encode(key)) }
-}
-
-/// The names of Wireshark's table of ESP SAs (its manual, 11.12).
-fn cipher_name(cipher: Cipher) -> &'static str {
-    match cipher {
-        Cipher::Des => "DES-CBC [RFC2405]",
-        Cipher::TripleDes => "TripleDES-CBC [RFC2451]",
-        Cipher::Aes128 | Cipher::Aes192 | Cipher::Aes256 => "AES-CBC [RFC3602]",
-        Cipher::Aes128Gcm | Cipher::Aes192Gcm | Cipher::Aes256Gcm => "AES-GCM with 16 octet ICV [RFC4106]",
-        Cipher::Null => "NULL",
-    }
-}
-
-fn hash_name(hash: Hash) -> &'static str {
-    match hash {
-        Hash::Md5 => "HMAC-MD5-96 [RFC2403]",
-        Hash::Sha1 => "HMAC-SHA-1-96 [RFC2404]",
-        Hash::Sha256 => "HMAC-SHA-256-128 [RFC4868]",
-        Hash::Sha384 => "HMAC-SHA-384-192 [RFC4868]",
-        Hash::Sha512 => "HMAC-SHA-512-256 [RFC4868]",
-    }
 }
 
 /// The router's console with the time since the cell began before each line, behind a head that says how true it is.

@@ -7,3 +7,4 @@ pub mod frames;
 pub mod log;
 pub mod snapshot;
 pub mod transcript;
+pub mod wireshark;

@@ -1,0 +1,183 @@
+//! Cells from an ordinary test suite, and what becomes of transcripts that differ: the library's `testing` and the program's
+//! `review`, on a copy of a scenario.
+
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use ike_interop::testing::{CellTest, TestingError, run_cell};
+use rstest::rstest;
+
+/// The program under test.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_ike-interop");
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[rstest]
+fn a_cell_from_a_test_suite(
+    #[values("tunnel/plain", "tunnel/two-subnets")] scenario: &str,
+    #[values("12.4", "xe16")] release: &str,
+) {
+    let cell = run_cell(root().join(format!("scenarios/{scenario}.yaml")), "builtin", release).unwrap();
+    assert_eq!(cell.skipped(), None);
+    cell.assert_passed();
+    cell.assert_transcript();
+    assert!(cell.transcript().contains("quick-mode-3 dut > cisco"), "{}", cell.transcript());
+    assert!(cell.folder().join("capture.pcapng").is_file());
+    assert_eq!(cell.report().name, format!("{scenario}/builtin/{release}"));
+}
+
+#[rstest]
+#[case(false, &["acl-not-mirrored"])]
+#[case(true, &[])]
+fn both_twins_of_a_negative(#[case] fixed: bool, #[case] findings: &[&str]) {
+    let test = CellTest::new(root().join("scenarios/phase2/acl-not-mirrored.yaml"), "builtin", "15.x").program(PROGRAM);
+    let cell = if fixed { test.fixed() } else { test }.run().unwrap();
+    cell.assert_passed();
+    let codes: Vec<String> = cell.verdict().unwrap().findings.iter().map(|finding| finding.code.to_string()).collect();
+    assert_eq!(codes, findings);
+}
+
+#[test]
+fn what_cannot_be_run_is_an_error() {
+    let scenario = root().join("scenarios/tunnel/plain.yaml");
+    assert!(matches!(run_cell(&scenario, "nobody", "15.x"), Err(TestingError::NoCell { .. })));
+    let missing = CellTest::new(&scenario, "builtin", "15.x").program("/no/such/program").run();
+    assert!(matches!(missing, Err(TestingError::Start { .. })));
+    let other = CellTest::new(&scenario, "builtin", "15.x").program("/bin/false").run();
+    assert!(matches!(other, Err(TestingError::NoLog { .. })));
+}
+
+/// A scenario of its own with its transcript reviewed, which goes in the end.
+struct Copied(PathBuf);
+
+impl Copied {
+    /// `tunnel/plain` with two releases, and a transcript that `change` was made to.
+    fn new(name: &str, change: impl Fn(&str) -> String) -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+        let original = root().join("scenarios/tunnel");
+        fs::create_dir_all(folder.join("snapshots")).unwrap();
+        fs::copy(original.join("plain.ios"), folder.join("plain.ios")).unwrap();
+        let scenario = fs::read_to_string(original.join("plain.yaml")).unwrap();
+        let matrix = "matrix: { implementation: [builtin], ios: [\"12.4\", \"15.x\"] }";
+        let lines = scenario.lines().map(|line| if line.starts_with("matrix:") { matrix } else { line });
+        fs::write(folder.join("plain.yaml"), lines.map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+        let reviewed = fs::read_to_string(original.join("snapshots/plain@builtin.snap")).unwrap();
+        let changed = change(&reviewed);
+        assert_ne!(changed, reviewed);
+        fs::write(folder.join("snapshots/plain@builtin.snap"), changed).unwrap();
+        Self(folder)
+    }
+
+    fn scenario(&self) -> PathBuf {
+        self.0.join("plain.yaml")
+    }
+
+    /// The files of the snapshots' folder.
+    fn files(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.0.join("snapshots")).unwrap();
+        let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    /// Runs the program on the scenario; in a CI job too, what differs is to be laid down.
+    fn program(&self, arguments: &[&str]) -> Output {
+        let out = self.0.join("out");
+        let mut command = Command::new(PROGRAM);
+        command.env("INSTA_UPDATE", "new").arg(arguments[0]).arg(self.scenario()).args(&arguments[1..]);
+        if arguments[0] == "run" {
+            command.arg("--out").arg(out);
+        }
+        command.output().unwrap()
+    }
+}
+
+impl Drop for Copied {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+fn without_a_vendor_id(reviewed: &str) -> String {
+    reviewed.lines().filter(|line| *line != "  VID XAUTH").map(|line| format!("{line}\n")).collect()
+}
+
+fn with_another_cipher(reviewed: &str) -> String {
+    reviewed.replace("ESP_AES: key length 128", "ESP_3DES:").replace("ESP_3DES:, ", "ESP_3DES: ")
+}
+
+fn panic_of(action: impl FnOnce()) -> Option<String> {
+    let panic = catch_unwind(AssertUnwindSafe(action)).err()?;
+    Some(panic.downcast::<String>().map_or_else(|_| "a panic without words".to_owned(), |words| *words))
+}
+
+#[test]
+fn a_test_suite_tells_minor_changes_from_major_ones() {
+    let minor = Copied::new("minor", without_a_vendor_id);
+    let cell = run_cell(minor.scenario(), "builtin", "15.x").unwrap();
+    cell.assert_passed();
+    cell.assert_same_negotiation();
+    let words = panic_of(|| cell.assert_transcript()).expect("a change");
+    assert!(words.contains("minor: main mode 4: vendor ID XAUTH is new"), "{words}");
+    assert!(words.contains("+  VID XAUTH"), "{words}");
+
+    let major = Copied::new("major", with_another_cipher);
+    let cell = run_cell(major.scenario(), "builtin", "15.x").unwrap();
+    cell.assert_passed();
+    let words = panic_of(|| cell.assert_same_negotiation()).expect("a change");
+    let told = "major: quick mode 2: the chosen transform was ESP_3DES, is ESP_AES, key length 128";
+    assert!(words.contains(told), "{words}");
+}
+
+#[test]
+fn a_run_fails_by_what_it_is_told_to_and_review_accepts_for_all_releases() {
+    let copied = Copied::new("accept", without_a_vendor_id);
+    let run = copied.program(&["run", "--snapshots", "major"]);
+    assert_eq!(run.status.code(), Some(0), "{}", said(&run));
+    assert!(said(&run).contains("1 transcript differs, by which 2 cells did not fail"), "{}", said(&run));
+    assert_eq!(copied.files(), ["plain@builtin.snap", "plain@builtin.snap.new"]);
+
+    let run = copied.program(&["run"]);
+    assert_eq!(run.status.code(), Some(1), "{}", said(&run));
+    assert!(said(&run).contains("minor: main mode 4: vendor ID XAUTH is new"), "{}", said(&run));
+
+    let asked = copied.program(&["review"]);
+    assert_eq!(asked.status.code(), Some(2));
+    assert!(said(&asked).contains("--accept") && said(&asked).contains("--reject"), "{}", said(&asked));
+    let shown = copied.program(&["review", "--show"]);
+    assert!(said(&shown).contains("plain with builtin against every release"), "{}", said(&shown));
+    assert!(said(&shown).contains("minor main mode 4: vendor ID XAUTH is new"), "{}", said(&shown));
+    let accepted = copied.program(&["review", "--accept"]);
+    assert!(said(&accepted).contains("1 accepted, 0 rejected, 0 left"), "{}", said(&accepted));
+    assert_eq!(copied.files(), ["plain@builtin.snap"]);
+    let run = copied.program(&["run"]);
+    assert_eq!(run.status.code(), Some(0), "{}", said(&run));
+}
+
+#[test]
+fn a_change_of_one_release_is_its_own_until_the_others_follow() {
+    let copied = Copied::new("releases", with_another_cipher);
+    let run = copied.program(&["run", "--ios", "15.x", "--snapshots", "major"]);
+    assert_eq!(run.status.code(), Some(1), "{}", said(&run));
+    assert_eq!(copied.files(), ["plain@builtin.snap", "plain@builtin@15.x.snap.new"]);
+    let rejected = copied.program(&["review", "--reject"]);
+    assert!(said(&rejected).contains("0 accepted, 1 rejected, 0 left"), "{}", said(&rejected));
+    assert_eq!(copied.files(), ["plain@builtin.snap"]);
+    copied.program(&["run", "--ios", "15.x"]);
+    copied.program(&["review", "--accept"]);
+    assert_eq!(copied.files(), ["plain@builtin.snap", "plain@builtin@15.x.snap"]);
+    let run = copied.program(&["run"]);
+    assert!(said(&run).contains("1 passed, 1 failed"), "{}", said(&run));
+    copied.program(&["review", "--accept"]);
+    assert_eq!(copied.files(), ["plain@builtin.snap"], "all agree again");
+    let run = copied.program(&["run"]);
+    assert_eq!(run.status.code(), Some(0), "{}", said(&run));
+}
