@@ -20,6 +20,7 @@ use super::decode::{Content, Protection};
 use super::frames::{LoggedFrame, frames, transcript_of_frames};
 use super::log::{EventLog, Happening, Link};
 use super::wireshark::Profile;
+use super::words;
 use crate::ike::Selector;
 use crate::ike::event::{EventKind, PolicyOutcome, QuickVerdict};
 use crate::ios::console::Mark;
@@ -154,31 +155,31 @@ fn decisions(log: &EventLog, from: usize, until: usize) -> Vec<String> {
 
 fn decision(what: &Happening) -> Option<String> {
     let event = match what {
-        Happening::Internet { event } => return Some(format!("internet: {event:?}")),
+        Happening::Internet { event } => return Some(format!("internet: {}", words::on_the_way(event))),
         Happening::Router { event } => &**event,
         _ => return None,
     };
     let side = |id| Selector::from_id(id).map_or_else(|error| error.to_string(), |selector| selector.to_string());
     let words = match event {
         RouterEvent::PacketDropped { source, destination, protocol, reason, .. } => {
-            format!("dropped {source} > {destination}, protocol {protocol}: {reason:?}")
+            format!("dropped {source} > {destination}, protocol {protocol}: {}", words::dropped(*reason))
         }
         RouterEvent::Ike(event) => match &event.kind {
             EventKind::PolicyCompared { transform, priority, outcome, .. } => match outcome {
                 PolicyOutcome::Accepted { .. } => format!("transform {transform} is policy {priority}"),
                 PolicyOutcome::Refused(mismatch) => {
-                    format!("transform {transform} is not policy {priority}: {mismatch:?}")
+                    format!("transform {transform} is not policy {priority}: {}", words::policy_mismatch(mismatch))
                 }
             },
             EventKind::NoPolicyAccepted => "no transform accepted".to_owned(),
             EventKind::Authenticated => "the peer is authenticated".to_owned(),
             EventKind::HashMismatch { .. } => "HASH is wrong".to_owned(),
-            EventKind::MalformedMessage { why, .. } => format!("malformed: {why:?}"),
+            EventKind::MalformedMessage { why, .. } => format!("malformed: {}", words::malformation(why)),
             EventKind::QuickJudged { local_proxy, remote_proxy, verdict, .. } => {
                 let pair = format!("{} === {}", side(remote_proxy), side(local_proxy));
                 match verdict {
                     QuickVerdict::Accepted { policy } => format!("{pair} accepted by {policy}"),
-                    QuickVerdict::Refused(refusal) => format!("{pair} refused: {refusal:?}"),
+                    QuickVerdict::Refused(refusal) => format!("{pair} refused: {}", words::quick_refusal(refusal)),
                 }
             }
             EventKind::SaInstalled(pair) => {

@@ -8,3 +8,4 @@ pub mod log;
 pub mod snapshot;
 pub mod transcript;
 pub mod wireshark;
+mod words;
