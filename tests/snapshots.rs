@@ -51,6 +51,18 @@ fn what_cannot_be_run_is_an_error() {
     assert!(matches!(other, Err(TestingError::NoLog { .. })));
 }
 
+/// Processes of a cell find an empty `/tmp`, which hides where the run was started.
+#[test]
+fn a_run_may_be_started_below_the_folder_of_temporary_files() {
+    let folder = std::env::temp_dir().join(format!("ike-interop-started-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let mut command = Command::new(PROGRAM);
+    command.current_dir(&folder).arg("run").arg(root().join("scenarios/tunnel/plain.yaml"));
+    let output = command.args(["-i", "builtin", "--ios", "15.x", "--snapshots", "off"]).output().unwrap();
+    fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+}
+
 /// A scenario of its own with its transcript reviewed, which goes in the end.
 struct Copied(PathBuf);
 

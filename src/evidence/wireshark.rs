@@ -125,7 +125,7 @@ fn prefixed(key: &[u8]) -> String {
     if key.is_empty() { String::new() } else { format!("0x{}", hex::encode(key)) }
 }
 
-/// The words of the table of ESP SAs (Wireshark's epan/dissectors/packet-ipsec.c). GCM of 16 octets is "AES-GCM [RFC4106]"
+/// The words of the table of ESP SAs (Wireshark's epan/dissectors/packet-ipsec.c). GCM of 16 octets is `AES-GCM [RFC4106]`
 /// there up to release 3.4, and has its length in the name since.
 fn esp_cipher(cipher: Cipher) -> &'static str {
     match cipher {

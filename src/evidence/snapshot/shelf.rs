@@ -64,12 +64,12 @@ impl Shelf {
     }
 
     /// The file of a release's own transcript.
-    fn own(&self, release: Release) -> PathBuf {
+    pub(super) fn own(&self, release: Release) -> PathBuf {
         self.folder.join(format!("{}@{release}.snap", self.stem))
     }
 
     /// The file of the transcript that stands for every release without its own.
-    fn shared(&self) -> PathBuf {
+    pub(super) fn shared(&self) -> PathBuf {
         self.folder.join(format!("{}.snap", self.stem))
     }
 

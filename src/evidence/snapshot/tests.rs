@@ -1,10 +1,14 @@
 //! What changes mean, over every reviewed transcript of the catalogue and over hand-made ones.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::changes::{Change, Weight, changes, heaviest};
 use super::outline::{Node, Outline, Section};
+use super::shelf::Shelf;
+use crate::implementations::{DataPath, Registry};
+use crate::scenario;
 
 /// Every reviewed transcript of the catalogue.
 fn reviewed() -> Vec<(PathBuf, String)> {
@@ -24,6 +28,32 @@ fn reviewed() -> Vec<(PathBuf, String)> {
     found.sort();
     assert!(found.len() > 40, "the catalogue has {} reviewed transcripts", found.len());
     found
+}
+
+#[test]
+fn every_reviewed_transcript_is_of_some_cell_and_none_is_hidden_by_others() {
+    let registry = Registry::built_in();
+    let catalogue = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let scenarios = scenario::load_tree(&[catalogue], registry.names()).unwrap();
+    let cells = scenario::cells(&scenarios);
+    let shelves: BTreeSet<Shelf> = cells
+        .iter()
+        .flat_map(|cell| {
+            let driver = registry.driver(&cell.implementation).unwrap();
+            DataPath::ALL.map(|path| Shelf::of(cell, &driver.filed_under(path)))
+        })
+        .collect();
+    let mut files = BTreeSet::new();
+    for shelf in &shelves {
+        let own: Vec<PathBuf> = shelf.releases().iter().map(|release| shelf.own(*release)).collect();
+        let hidden = shelf.shared().exists() && own.iter().all(|file| file.exists());
+        assert!(!hidden, "{}: every release has its own", shelf.shared().display());
+        files.extend(own);
+        files.insert(shelf.shared());
+    }
+    let orphans: Vec<PathBuf> =
+        reviewed().into_iter().map(|(path, _)| path).filter(|path| !files.contains(path)).collect();
+    assert!(orphans.is_empty(), "transcripts of cells that are not there: {orphans:#?}");
 }
 
 fn text(outline: &Outline) -> String {

@@ -1,8 +1,9 @@
 //! What happens between fork and exec. All of it is prepared before the fork: the child only calls the kernel.
 
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
 use std::io::{self, PipeReader, PipeWriter, Read};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, Mode, OFlags};
@@ -81,7 +82,7 @@ impl Entry {
         let prepare = || -> io::Result<Self> {
             let working_folder = match &program.working_folder {
                 Some(folder) => folder.clone(),
-                None => std::env::current_dir()?,
+                None => visible(std::env::current_dir()?, &mounts),
             };
             let mut labels = vec!["entering the namespaces".to_owned()];
             if let Mounts::Own { private, binds } = &mounts {
@@ -155,6 +156,15 @@ impl Laid {
         let mut make = folders_to_make(target, private)?;
         let make_file = is_file && make.pop().is_some();
         Ok(Self { source: c_string(source)?, target: c_string(target)?, make, make_file, tree: None })
+    }
+}
+
+/// The folder, or the root where a private folder hides it: the harness may well have been started below `/tmp`.
+fn visible(folder: PathBuf, mounts: &Mounts) -> PathBuf {
+    let hides = |one: &Private| folder.starts_with(OsStr::from_bytes(one.target.as_bytes()));
+    match mounts {
+        Mounts::Own { private, .. } if private.iter().any(hides) => PathBuf::from("/"),
+        _ => folder,
     }
 }
 
