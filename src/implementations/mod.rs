@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::lab::process::Line;
+use crate::lab::process::{Line, Process, Program};
 use crate::lab::{Clock, Namespace};
 use crate::scenario::Tunnel;
 
@@ -75,6 +75,12 @@ pub trait Running: Send {
 
     /// Deletes all SAs, telling the Cisco, and goes on running.
     fn terminate(&mut self) -> BoxFuture<'_, Result<(), Failure>>;
+
+    /// Has a command run where it runs, seeing what it sees: the process to start it beside, and the program to start. `None`
+    /// when its network namespace is all that matters.
+    fn beside(&self, _executable: &Path, _arguments: &[String]) -> Option<(&Process, Program)> {
+        None
+    }
 
     /// Ends it, in its own orderly way first.
     fn stop(self: Box<Self>) -> BoxFuture<'static, Result<(), Failure>>;

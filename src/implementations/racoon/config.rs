@@ -14,22 +14,22 @@ pub(super) const FOLDER_INSIDE: &str = "/run/racoon-conf";
 /// racoon's control socket there.
 pub(super) const SOCKET_INSIDE: &str = "/run/racoon.sock";
 
-/// The statements of a `racoon.conf` that say where it listens. Without them racoon takes every address there is, and its
-/// control socket lies wherever it was built to be.
-pub(super) fn listening(tunnel: &Tunnel) -> Statements {
+/// The statements of a `racoon.conf` that the driver cannot do without, whatever else is set: where racoon listens, for its
+/// control socket lies wherever it was built to be, and that it logs the dumps of the identities.
+pub(super) fn required(tunnel: &Tunnel) -> Statements {
     let listen = Statements::default()
         .with(format!("isakmp {} [500]", tunnel.local))
         .with(format!("isakmp_natt {} [4500]", tunnel.local))
         .with(format!("adminsock \"{SOCKET_INSIDE}\" \"root\" \"root\" 0600"))
         .with("strict_address");
-    Statements::default().with_block("listen", listen)
+    Statements::default().with_block("listen", listen).with("log debug")
 }
 
 /// `racoon.conf`.
 pub(super) fn daemon(tunnel: &Tunnel, retransmission: &Retransmission) -> Statements {
     let keys = format!("path pre_shared_key \"{FOLDER_INSIDE}/{}\"", super::PSK_TXT);
     let mut file = Statements::default().with(keys);
-    file.0.extend(listening(tunnel).0);
+    file.0.extend(required(tunnel).0);
     file =
         file.with_block("timer", timer(retransmission)).with_block(format!("remote {}", tunnel.remote), remote(tunnel));
     for pair in &tunnel.traffic {
@@ -290,6 +290,7 @@ pub(super) mod tests {
           adminsock "/run/racoon.sock" "root" "root" 0600;
           strict_address;
         }
+        log debug;
         timer {
           counter 3;
           interval 1 sec;

@@ -94,8 +94,7 @@ impl Daemon {
         };
         set_policies(cell, engine.as_ref(), &tools).await?;
         let configuration = format!("{}/{RACOON_CONF}", config::FOLDER_INSIDE);
-        // In the foreground, and with the debugging lines, which have the dumps of the identities.
-        let program = at(engine.is_some(), cell.program, ["-F", "-d", "-f", &configuration]);
+        let program = at(engine.is_some(), cell.program, ["-F", "-f", &configuration]);
         let started = start_here(cell, engine.as_ref(), &tools, program);
         let (racoon, lines) = started.map_err(|error| spawn(RACOON, error))?;
         let (telling, told) = watch::channel(Told::default());
@@ -176,11 +175,10 @@ impl Daemon {
 
     async fn state(&mut self) -> Result<SaState, Failure> {
         let dumped = sas::dumped(&self.setkey(&["-D"]).await?);
-        let selectors = sas::selectors(&self.setkey(&["-DP"]).await?);
         let told = self.told.borrow();
         Ok(SaState {
             phase1: told.isakmp.iter().map(|sa| isakmp(&self.tunnel, sa)).collect(),
-            phase2: told.pairs.iter().filter_map(|pair| sas::pair(*pair, &dumped, &selectors)).collect(),
+            phase2: told.pairs.iter().filter_map(|pair| sas::pair(pair, &dumped)).collect(),
         })
     }
 
@@ -288,6 +286,11 @@ impl Running for Daemon {
 
     fn terminate(&mut self) -> BoxFuture<'_, Result<(), Failure>> {
         Box::pin(self.terminate_all())
+    }
+
+    fn beside(&self, executable: &Path, arguments: &[String]) -> Option<(&Process, Program)> {
+        let program = at(self.engine.is_some(), executable, arguments.iter().map(String::as_str));
+        Some((self.engine.as_ref().unwrap_or(&self.racoon), program))
     }
 
     fn stop(self: Box<Self>) -> BoxFuture<'static, Result<(), Failure>> {
@@ -422,7 +425,7 @@ fn with_files(cell: &CellContext<'_>, tools: &Tools, program: Program) -> Progra
     program
 }
 
-/// The user's files, which find each other where the driver lays them, with its own `listen` statements.
+/// The user's files, which find each other where the driver lays them, with what the driver needs put at the end, where it overrides.
 fn with_required(native: &ConfigFiles, tunnel: &Tunnel) -> Result<ConfigFiles, Failure> {
     if let Some(missing) = [RACOON_CONF, PSK_TXT, IPSEC_TOOLS_CONF].into_iter().find(|name| !native.contains_key(*name))
     {
@@ -433,9 +436,8 @@ fn with_required(native: &ConfigFiles, tunnel: &Tunnel) -> Result<ConfigFiles, F
     let laid = |text: &String| text.replace(USUAL_FOLDER, config::FOLDER_INSIDE);
     let mut files: ConfigFiles = native.iter().map(|(name, text)| (name.clone(), laid(text))).collect();
     if let Some(text) = files.get_mut(RACOON_CONF) {
-        // The last statement counts.
         text.push('\n');
-        text.push_str(&config::listening(tunnel).to_string());
+        text.push_str(&config::required(tunnel).to_string());
     }
     Ok(files)
 }

@@ -16,15 +16,27 @@ pub(super) struct Told {
     pub(super) ready: bool,
     /// The ISAKMP SAs that were established and are not gone.
     pub(super) isakmp: Vec<Established>,
-    /// The SPIs of every pair of IPsec SAs, the inbound one first, in the order they were established.
-    pub(super) pairs: Vec<(Spi, Spi)>,
+    /// Every pair of IPsec SAs, in the order they were established.
+    pub(super) pairs: Vec<Pair>,
     /// How often racoon gave up to negotiate.
     pub(super) failures: Vec<(Phase, Refusal)>,
     /// The last lines, oldest first.
     pub(super) tail: VecDeque<String>,
     half_pair: Option<Spi>,
     we_began: bool,
+    selectors: Option<(String, String)>,
     reason: Option<Refusal>,
+}
+
+/// A pair of IPsec SAs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Pair {
+    /// The SPI in packets to racoon.
+    pub(super) inbound: Spi,
+    /// The SPI in packets to the peer.
+    pub(super) outbound: Spi,
+    /// The identities that were negotiated, ours first.
+    pub(super) selectors: Option<(String, String)>,
 }
 
 /// An ISAKMP SA.
@@ -58,7 +70,8 @@ impl Told {
         if level != "DEBUG" {
             self.quote(line);
         }
-        if text.contains("used as isakmp port") {
+        // The port for NAT traversal is opened before.
+        if text.contains("[500] used as isakmp port") {
             self.ready = true;
         } else if text.contains("new phase 1 negotiation") {
             self.we_began = text.contains("initiate ");
@@ -73,6 +86,9 @@ impl Told {
             self.gone(Some(cookies.trim_end_matches('.')));
         } else if text.starts_with("IPsec-SA established: ESP") {
             self.add_half(text);
+        } else if let Some(identities) = text.strip_prefix("getsainfo params: ") {
+            // racoon looks for its parameters once the identities of a quick mode are settled, in either role.
+            self.selectors = selectors(identities);
         } else if let Some(reason) = reason(text) {
             self.reason.get_or_insert(reason);
         }
@@ -87,7 +103,7 @@ impl Told {
         let Some(spi) = spi(text) else { return };
         match self.half_pair.take() {
             None => self.half_pair = Some(spi),
-            Some(inbound) => self.pairs.push((inbound, spi)),
+            Some(inbound) => self.pairs.push(Pair { inbound, outbound: spi, selectors: self.selectors.clone() }),
         }
     }
 
@@ -134,6 +150,12 @@ fn cookie(text: &str) -> Option<Cookie> {
     Some(Cookie(octets.try_into().ok()?))
 }
 
+/// `loc='10.1.0.0/24' rmt='10.2.0.0/24' peer='..' ..`.
+fn selectors(text: &str) -> Option<(String, String)> {
+    let named = |name: &str| text.split_once(name)?.1.split('\'').next().map(str::to_owned);
+    named("loc='").zip(named("rmt='"))
+}
+
 fn spi(text: &str) -> Option<Spi> {
     let (_, rest) = text.split_once("spi=")?;
     rest.split('(').next()?.parse().ok().map(Spi)
@@ -175,4 +197,81 @@ fn reason(text: &str) -> Option<Refusal> {
 fn notify(word: &str) -> Option<NotifyType> {
     let word = word.replace('-', "_");
     (1..=30).map(NotifyType::from).find(|kind| kind.to_string() == word)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn told(lines: &[&str]) -> Told {
+        let mut told = Told::default();
+        lines.iter().for_each(|line| told.hear(line));
+        told
+    }
+
+    /// Lines of racoon 0.9.1 as the initiator, with those in between that it also writes.
+    #[test]
+    fn a_tunnel_comes_and_goes() {
+        let up = [
+            "2026-11-25 11:04:53: INFO: 192.0.2.10[4500] used as isakmp port (fd=4)",
+            "2026-11-25 11:04:53: INFO: 192.0.2.10[500] used as isakmp port (fd=5)",
+            "2026-11-25 11:04:56: DEBUG: getsainfo params: loc='10.1.0.0/24' rmt='10.2.0.0/24' peer='NULL' client='NULL' id=0",
+            "2026-11-25 11:04:56: INFO: initiate new phase 1 negotiation: 192.0.2.10[500]<=>198.51.100.1[500]",
+            "3a4e08d3 2af41afc 7f2cc6db 6bd4e0ad",
+            "2026-11-25 11:04:56: [198.51.100.1] INFO: Selected NAT-T version: RFC 3947",
+            "2026-11-25 11:04:56: INFO: ISAKMP-SA established 192.0.2.10[500]-198.51.100.1[500] spi:3a4e08d32af41afc:7f2cc6db6bd4e0ad",
+            "2026-11-25 11:04:57: INFO: IPsec-SA established: ESP/Tunnel 192.0.2.10[500]->198.51.100.1[500] spi=63993272(0x3d075b8)",
+            "2026-11-25 11:04:57: INFO: IPsec-SA established: ESP/Tunnel 192.0.2.10[500]->198.51.100.1[500] spi=2540557132(0x976dd34c)",
+        ];
+        assert!(!told(&up[..1]).ready);
+        let told = told(&up);
+        assert!(told.ready && told.failures.is_empty());
+        let [sa] = told.isakmp[..] else { panic!("{told:?}") };
+        assert_eq!((sa.initiator.to_string().as_str(), sa.we_began, sa.ports), ("3a4e08d32af41afc", true, (500, 500)));
+        let selectors = Some(("10.1.0.0/24".to_owned(), "10.2.0.0/24".to_owned()));
+        assert_eq!(told.pairs, [Pair { inbound: Spi(0x03d0_75b8), outbound: Spi(0x976d_d34c), selectors }]);
+        assert_eq!(told.last_lines().len(), 7, "neither debugging lines nor dumps are quoted");
+        let mut told = told;
+        told.hear("2026-11-25 11:05:01: INFO: ISAKMP-SA deleted 192.0.2.10[500]-198.51.100.1[500] spi:3a4e08d32af41afc:7f2cc6db6bd4e0ad");
+        assert!(told.isakmp.is_empty());
+    }
+
+    #[rstest]
+    #[case(
+        &["ERROR: phase1 negotiation failed due to time up. 6c2a:0"],
+        Phase::One,
+        Refusal::NoAnswer { unanswered: None, retransmissions: 0 }
+    )]
+    #[case(
+        &[
+            "[198.51.100.1] ERROR: notification NO-PROPOSAL-CHOSEN received in unencrypted informational exchange.",
+            "ERROR: phase1 negotiation failed due to time up. 6c2a:0",
+        ],
+        Phase::One,
+        Refusal::Notify(NotifyType::NoProposalChosen)
+    )]
+    #[case(
+        &["[198.51.100.1] ERROR: 198.51.100.1 give up to get IPsec-SA due to time up to wait."],
+        Phase::Two,
+        Refusal::NoAnswer { unanswered: None, retransmissions: 0 }
+    )]
+    #[case(
+        &["ERROR: HASH mismatched", "ERROR: phase1 negotiation failed."],
+        Phase::One,
+        Refusal::Authentication("HASH mismatched".to_owned())
+    )]
+    fn what_racoon_gives_up(#[case] texts: &[&str], #[case] phase: Phase, #[case] refusal: Refusal) {
+        let lines: Vec<String> = texts.iter().map(|text| format!("2026-11-25 11:04:53: {text}")).collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        assert_eq!(told(&lines).failures, [(phase, refusal)]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_line_is_taken(line: String) {
+            told(&[&line, &format!("2026-11-25 11:04:53: INFO: {line}")]);
+        }
+    }
 }

@@ -1,8 +1,9 @@
-//! What `setkey -D` and `setkey -DP` print, as the contract's types.
+//! What `setkey -D` prints, as the contract's types.
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
+use super::log::Pair;
 use crate::crypto::{Cipher, Hash};
 use crate::implementations::sa::{IpsecSa, IpsecState, Mode, Traffic};
 use crate::wire::Spi;
@@ -12,7 +13,6 @@ use crate::wire::Spi;
 pub(super) struct Dumped {
     source: Option<Ipv4Addr>,
     spi: Spi,
-    reqid: u32,
     transport: bool,
     udp: bool,
     cipher: Option<Cipher>,
@@ -43,7 +43,6 @@ pub(super) fn dumped(text: &str) -> HashMap<Spi, Dumped> {
                     match word.split_once('=') {
                         Some(("mode", mode)) => current.transport = mode == "transport",
                         Some(("spi", spi)) => current.spi = number(spi).map_or(Spi::default(), Spi),
-                        Some(("reqid", reqid)) => current.reqid = number(reqid).unwrap_or(0),
                         _ => {}
                     }
                 }
@@ -73,42 +72,10 @@ pub(super) fn dumped(text: &str) -> HashMap<Spi, Dumped> {
     all
 }
 
-/// The selectors of the outbound policies of `setkey -DP` by the number of the SA they demand; of the last policy for
-/// those that demand none in particular.
-pub(super) fn selectors(text: &str) -> HashMap<u32, (String, String)> {
-    let mut all = HashMap::new();
-    let mut ends: Option<(String, String)> = None;
-    let mut outbound = false;
-    for line in text.lines() {
-        let mut words = line.split_whitespace();
-        if !line.starts_with(char::is_whitespace) {
-            // The prefix of a host is left out, and the ports are always there: `10.1.0.0/24[any] 10.2.0.5[80] tcp`.
-            let end = |word: &str| word.replace("[any]", "");
-            ends = words.next().zip(words.next()).map(|(source, destination)| (end(source), end(destination)));
-            continue;
-        }
-        match words.next() {
-            Some(direction @ ("out" | "in" | "fwd")) => outbound = direction == "out",
-            Some(request) if outbound && request.contains('/') => {
-                let level = request.rsplit('/').next().unwrap_or_default();
-                let reqid = level.split_once([':', '#']).and_then(|(_, number)| number.parse().ok()).unwrap_or(0);
-                all.extend(ends.clone().map(|ends| (reqid, ends)));
-            }
-            _ => {}
-        }
-    }
-    all
-}
-
 /// A pair of SAs; `None` when it is not there any more.
-pub(super) fn pair(
-    (inbound, outbound): (Spi, Spi),
-    dumped: &HashMap<Spi, Dumped>,
-    selectors: &HashMap<u32, (String, String)>,
-) -> Option<IpsecSa> {
-    let (received, sent) = (dumped.get(&inbound)?, dumped.get(&outbound)?);
-    let (local, remote) = selectors.get(&sent.reqid).cloned().unwrap_or_default();
-    let printed = |end: String| if end.is_empty() { Vec::new() } else { vec![end] };
+pub(super) fn pair(pair: &Pair, dumped: &HashMap<Spi, Dumped>) -> Option<IpsecSa> {
+    let (received, sent) = (dumped.get(&pair.inbound)?, dumped.get(&pair.outbound)?);
+    let (local, remote) = pair.selectors.clone().unzip();
     Some(IpsecSa {
         name: super::CONNECTION.to_owned(),
         state: match (&*received.state, &*sent.state) {
@@ -117,15 +84,15 @@ pub(super) fn pair(
             ("dying", _) | (_, "dying") => IpsecState::Rekeying,
             ("mature", other) | (other, _) => IpsecState::Other(other.to_owned()),
         },
-        spi_in: inbound,
-        spi_out: outbound,
+        spi_in: pair.inbound,
+        spi_out: pair.outbound,
         cipher: sent.cipher,
         integrity: sent.integrity,
         pfs: None,
         mode: if sent.transport { Mode::Transport } else { Mode::Tunnel },
         udp_encapsulation: sent.udp,
-        local: printed(local),
-        remote: printed(remote),
+        local: local.into_iter().collect(),
+        remote: remote.into_iter().collect(),
         received: received.traffic,
         sent: sent.traffic,
     })
@@ -177,5 +144,56 @@ fn integrity(name: &str) -> Option<Hash> {
         "hmac-sha384" => Some(Hash::Sha384),
         "hmac-sha512" => Some(Hash::Sha512),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What setkey 0.9.1 prints under the key engine, the first pair plain and the second in UDP.
+    const DUMP: &str = "\
+198.51.100.1 192.0.2.10 
+\tesp mode=tunnel spi=63993272(0x03d075b8) reqid=16385(0x00004001)
+\tE: aes-cbc  efe8df05 ad3d1d4c a54848f2 402419d5
+\tA: hmac-sha1  519b1325 fc6a6a09 3bc7ce9c 441aeef7 741e6931
+\tseq=0x00000000 replay=4 flags=0x00000000 state=mature 
+\tcreated: Nov 25 11:07:43 2026\tcurrent: Nov 25 11:07:43 2026
+\tdiff: 0(s)\thard: 3600(s)\tsoft: 2880(s)
+\tlast:                     \thard: 0(s)\tsoft: 0(s)
+\tcurrent: 252(bytes)\thard: 0(bytes)\tsoft: 0(bytes)
+\tallocated: 3\thard: 0\tsoft: 0
+\tsadb_seq=1 pid=41 refcnt=0
+192.0.2.10[4500] 198.51.100.1[4500] 
+\tesp-udp mode=tunnel spi=2032975957(0x792cc055) reqid=0(0x00000000)
+\tE: 3des-cbc  41057a45 898a4ae9 395c4c78 df060f82 41057a45 898a4ae9
+\tA: hmac-md5  94226455 50574e5c 37eb6b2d 7507decf
+\tseq=0x00000000 replay=4 flags=0x00000000 state=dying 
+\tallocated: 0\thard: 0\tsoft: 0
+No policy for this one.
+";
+
+    #[test]
+    fn a_dump_is_read() {
+        let dumped = dumped(DUMP);
+        let (inbound, outbound) = (Spi(0x03d0_75b8), Spi(0x792c_c055));
+        let ends = ("10.1.0.0/24".to_owned(), "10.2.0.0/24".to_owned());
+        let sa = pair(&Pair { inbound, outbound, selectors: Some(ends) }, &dumped).unwrap();
+        assert_eq!((sa.cipher, sa.integrity, sa.mode), (Some(Cipher::TripleDes), Some(Hash::Md5), Mode::Tunnel));
+        assert_eq!((sa.received, sa.sent), (Traffic { packets: 3, octets: 252 }, Traffic::default()));
+        assert_eq!((sa.state, sa.udp_encapsulation), (IpsecState::Rekeying, true));
+        assert_eq!((sa.local, sa.remote), (vec!["10.1.0.0/24".to_owned()], vec!["10.2.0.0/24".to_owned()]));
+        assert_eq!(pair(&Pair { inbound, outbound: Spi(0x100), selectors: None }, &dumped), None);
+        let commands = deletions(&dumped, "192.0.2.10".parse().unwrap(), "198.51.100.1".parse().unwrap());
+        let expected =
+            "delete 192.0.2.10 198.51.100.1 esp 0x792cc055;\ndelete 198.51.100.1 192.0.2.10 esp 0x3d075b8;\n";
+        assert_eq!(commands, expected);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_dump_is_taken(text: String) {
+            dumped(&text);
+        }
     }
 }

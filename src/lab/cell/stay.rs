@@ -75,8 +75,18 @@ async fn in_namespace(stage: &Stage<'_>, place: Place, command: Vec<String>) -> 
     let mut words = command.into_iter();
     let shell = || std::env::var("SHELL").unwrap_or_else(|_| "/bin/sh".to_owned());
     let executable = words.next().unwrap_or_else(shell);
-    let program = Program { interactive: true, ..Program::new(executable, words) };
-    let (mut process, _) = Process::spawn(namespace, &program, stage.clock)?;
+    let arguments: Vec<String> = words.collect();
+    let beside = match place {
+        Place::Dut => stage.running.beside(executable.as_ref(), &arguments),
+        Place::Left | Place::Internet | Place::Right => None,
+    };
+    let (mut process, _) = match beside {
+        Some((process, program)) => process.spawn_beside(&Program { interactive: true, ..program }, stage.clock)?,
+        None => {
+            let program = Program { interactive: true, ..Program::new(executable, arguments) };
+            Process::spawn(namespace, &program, stage.clock)?
+        }
+    };
     let status = process.wait().await.map_err(|source| LabError::new("waiting for the command", source))?;
     Ok(status.code().unwrap_or(1))
 }
