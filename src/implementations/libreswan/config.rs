@@ -2,6 +2,7 @@
 
 use std::fmt::{Display, Write as _};
 
+use super::{CONFIG_INSIDE, UPDOWN};
 use crate::crypto::{Cipher, Group, Hash};
 use crate::implementations::Retransmission;
 use crate::scenario::tunnel::{Exchange, Identity, NatTraversal, Phase2Proposal, TrafficPair, Tunnel};
@@ -23,6 +24,21 @@ pub(super) fn connections(tunnel: &Tunnel, retransmission: &Retransmission) -> S
     text
 }
 
+/// What pluto runs when a tunnel comes and goes: routes, and nothing else. libreswan's own script does the same for a default
+/// route at most, and starts dozens of processes for it, for which an emulated machine takes seconds. A default route is
+/// there already.
+pub(super) const UPDOWN_SCRIPT: &str = r#"#!/bin/sh
+route() {
+    if [ "$PLUTO_PEER_CLIENT" != 0.0.0.0/0 ]; then
+        ip route "$1" "$PLUTO_PEER_CLIENT" dev "$PLUTO_INTERFACE"
+    fi
+}
+case "$PLUTO_VERB" in
+    route-*) route replace ;;
+    unroute-*) route del ;;
+esac
+"#;
+
 /// `ipsec.secrets`: one key, for whoever it is.
 pub(super) fn secrets(tunnel: &Tunnel) -> String {
     format!(": PSK {}\n", secret(tunnel.psk.text()))
@@ -39,6 +55,7 @@ fn connection(text: &mut String, tunnel: &Tunnel, pair: &TrafficPair, retransmis
     }
     setting(text, "left", tunnel.local);
     side(text, "left", tunnel.identities.local.as_ref(), pair.local, protocol_port(pair, pair.local_port));
+    setting(text, "leftupdown", format!("\"sh {CONFIG_INSIDE}/{UPDOWN}\""));
     setting(text, "right", tunnel.remote);
     side(text, "right", tunnel.identities.remote.as_ref(), pair.remote, protocol_port(pair, pair.remote_port));
     let phase1 = tunnel.phase1.proposals.iter();
@@ -217,6 +234,7 @@ pub(super) mod tests {
             left=192.0.2.10
             leftid=@[office]
             leftsubnet=10.1.0.0/24
+            leftupdown="sh /run/libreswan/updown"
             right=198.51.100.1
             rightsubnet=10.2.0.0/24
             ike=aes256-sha1-modp1536,3des-md5-modp2048
@@ -244,6 +262,7 @@ pub(super) mod tests {
             leftid=@[office]
             leftsubnet=10.1.0.0/24
             leftprotoport=6/0
+            leftupdown="sh /run/libreswan/updown"
             right=198.51.100.1
             rightsubnet=10.2.0.0/24
             rightprotoport=6/80

@@ -11,15 +11,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::{FOLDER, IPSEC_CONF, IPSEC_SECRETS, Libreswan, log, prefix_of, status};
+use super::{CONFIG_INSIDE, FOLDER, IPSEC_CONF, IPSEC_SECRETS, Libreswan, log, prefix_of, status};
 use crate::implementations::{BoxFuture, CellContext, Failure, Implementation, Phase, Running, SaState};
 use crate::lab::process::{Line, Lines, Process, Program};
 
 /// The program's name in failures.
 const PLUTO: &str = "pluto";
-
-/// Where pluto finds the cell's folder.
-const CONFIG_INSIDE: &str = "/run/libreswan";
 
 /// Where pluto puts its control socket.
 const CONTROL: &str = "/run/pluto";

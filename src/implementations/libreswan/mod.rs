@@ -7,8 +7,8 @@
 //! - IKEv1 must be allowed (`ikev1-policy=accept`), and groups 1 and 2 and DES are not compiled in.
 //! - An error notify that is not protected, and one about a quick mode, it logs and ignores; the negotiation then ends when
 //!   nobody answers.
-//! - Its script installs no route where the routing table leads the far network anywhere but to the default gateway; the
-//!   lab's table keeps such networks from leaving in clear, so that the script is told to (`ROUTE=yes`).
+//! - Its script installs a route only where there is none to the far network. The lab's table keeps such networks from
+//!   leaving in clear, so that a script of ours does it, and with the user's own files libreswan's is told to (`ROUTE=yes`).
 //! - It tells the SPIs of its IPsec SAs, but not the cookies of its ISAKMP SAs.
 
 mod config;
@@ -29,9 +29,13 @@ use crate::scenario::Tunnel;
 /// Where distributions put pluto, and where it looks for its helpers.
 const FOLDER: &str = "/usr/libexec/ipsec";
 
-/// The two configuration files.
+/// The configuration files, and the script that sets routes.
 const IPSEC_CONF: &str = "ipsec.conf";
 const IPSEC_SECRETS: &str = "ipsec.secrets";
+const UPDOWN: &str = "updown";
+
+/// Where pluto finds the cell's folder.
+const CONFIG_INSIDE: &str = "/run/libreswan";
 
 /// The libreswan driver.
 #[derive(Clone, Copy, Debug, Default)]
@@ -96,6 +100,7 @@ impl Implementation for Libreswan {
         ConfigFiles::from([
             (IPSEC_CONF.to_owned(), config::connections(tunnel, &options.retransmission)),
             (IPSEC_SECRETS.to_owned(), config::secrets(tunnel)),
+            (UPDOWN.to_owned(), config::UPDOWN_SCRIPT.to_owned()),
         ])
     }
 

@@ -1,5 +1,6 @@
 //! A running racoon and its control.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::unix::fs::PermissionsExt;
@@ -17,6 +18,7 @@ use crate::implementations::sa::{Endpoint, IsakmpSa, IsakmpState, IsakmpTransfor
 use crate::implementations::{
     BoxFuture, CellContext, ConfigFiles, DataPath, Failure, Implementation, Phase, Refusal, Running, SaState,
 };
+use crate::lab::link::Links;
 use crate::lab::process::{self, Finished, Line, Lines, Process, Program, Stream};
 use crate::lab::{Clock, LabError, Namespace};
 use crate::pfkey::daemon::{DaemonSettings, READY};
@@ -93,6 +95,9 @@ impl Daemon {
             DataPath::Kernel | DataPath::Tun => None,
         };
         set_policies(cell, engine.as_ref(), &tools).await?;
+        if engine.is_none() {
+            lead_to_policies(cell).await.map_err(|error| spawn("the routes", error))?;
+        }
         let configuration = format!("{}/{RACOON_CONF}", config::FOLDER_INSIDE);
         let program = at(engine.is_some(), cell.program, ["-F", "-f", &configuration]);
         let started = start_here(cell, engine.as_ref(), &tools, program);
@@ -369,6 +374,23 @@ async fn start_engine(cell: &CellContext<'_>, tools: &Tools) -> Result<(Process,
         }
     });
     Ok((engine, forwarding))
+}
+
+/// Has the kernel route what is to be protected: it looks for a policy where a packet is about to leave, and the lab's own
+/// routes keep the far networks from leaving at all. From here on the policies do that.
+async fn lead_to_policies(cell: &CellContext<'_>) -> Result<(), LabError> {
+    let links = Links::open(cell.namespace)?;
+    let remote = cell.tunnel.remote;
+    let networks: BTreeSet<_> = cell.tunnel.traffic.iter().map(|pair| pair.remote).collect();
+    // The links cannot change threads, and the cell's task does not.
+    let adding = tokio::task::spawn_local(async move {
+        let next_hop = links.next_hop(remote).await?;
+        for network in networks.into_iter().filter(|network| network.length() > 0) {
+            links.add_route(network, next_hop, None).await?;
+        }
+        Ok(())
+    });
+    adding.await.map_err(|error| LabError::new("adding routes", std::io::Error::other(error)))?
 }
 
 /// Has setkey set the policies.
