@@ -143,8 +143,10 @@ impl Changes {
 
     /// Two exchanges that belong together; `which` tells it from others of its title, and is empty when it is the only one.
     fn sections(&mut self, old: &Section, new: &Section, which: &str) {
+        let whole = which.trim_start_matches(" of ");
         let place = |block: &Node| match is_flow(block) {
             true => format!("{} {}", old.title, masked(&block.text)),
+            false if block.kind() == "=" => format!("the end of {}", if which.is_empty() { &old.title } else { whole }),
             false => format!("{}{which}", block.kind().replace('-', " ")),
         };
         let akin = |one: &Node, other: &Node| {
@@ -330,7 +332,11 @@ fn in_short(section: &Section) -> String {
     let telling = |payload: &&Node| !matches!(payload.kind(), "HASH" | "NONCE" | "KE" | "VID" | "SA");
     let blocks = section.blocks.iter().map(|block| {
         let words: Vec<String> = block.below.iter().filter(telling).map(|payload| masked(&payload.text)).collect();
-        let head = if is_flow(block) { masked(&block.text) } else { block.kind().replace('-', " ") };
+        let head = match block.kind() {
+            "=" => block.rest().to_owned(),
+            _ if is_flow(block) => masked(&block.text),
+            kind => kind.replace('-', " "),
+        };
         if words.is_empty() { head } else { format!("{head} ({})", words.join("; ")) }
     });
     blocks.collect::<Vec<_>>().join(", ")

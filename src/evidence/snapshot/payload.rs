@@ -21,7 +21,7 @@ pub(super) enum Role {
 pub(super) fn payloads(changes: &mut Changes, place: &str, role: Role, old: &[Node], new: &[Node]) {
     // Of some payloads there may be several that say different things: none of them became another.
     let alike = |one: &Node, other: &Node| {
-        let single = role != Role::Inside && !matches!(one.kind(), "VID" | "N" | "D");
+        let single = role != Role::Inside && !matches!(one.kind(), "VID" | "N" | "D" | "=");
         (single && one.kind() == other.kind()).then_some(0)
     };
     let matching = match_up(old, new, same_tree, alike);
@@ -155,6 +155,8 @@ fn unnumbered(line: &str) -> &str {
 fn weight_of(payload: &Node) -> Weight {
     match payload.kind() {
         "VID" | "CERTREQ" | "payload" | "reserved" => Weight::Minor,
+        // What follows from the payloads, whose change is told by itself.
+        "=" => Weight::Minor,
         kind if kind.starts_with("NAT-") => Weight::Minor,
         _ => Weight::Major,
     }
@@ -164,6 +166,7 @@ fn in_words(payload: &Node) -> String {
     match payload.kind() {
         "VID" => format!("vendor ID {}", payload.rest()),
         "N" => format!("notification {}", masked(payload.rest())),
+        "=" => format!("the conclusion that {}", masked(payload.rest())),
         _ => masked(&payload.text),
     }
 }

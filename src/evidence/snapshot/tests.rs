@@ -237,8 +237,10 @@ quick-mode-2 cisco > dut encrypted
   NONCE 20 octets
   IDci ID_IPV4_ADDR_SUBNET 10.1.0.0/24
   IDcr ID_IPV4_ADDR_SUBNET 10.2.0.0/24
+  = cisco chooses transform 1 of 2
 quick-mode-3 dut > cisco encrypted
   HASH 20 octets
+= complete
 
 == ESP
 dut > cisco SPI b
@@ -273,13 +275,31 @@ fn changes_are_told_in_words() {
         of("dut > cisco encrypted", "dut > cisco (UDP 4500) encrypted", 0),
         ["major: quick mode 1: was `dut > cisco encrypted`, is `dut > cisco (UDP 4500) encrypted`"]
     );
+    assert_eq!(
+        of(
+            "quick-mode-3 dut > cisco encrypted\n  HASH 20 octets\n= complete",
+            "= unfinished, nothing after quick-mode-2",
+            0
+        ),
+        [
+            "major: the end of quick mode: was `complete`, is `unfinished, nothing after quick-mode-2`",
+            "major: quick mode 3: is missing",
+        ]
+    );
+    assert_eq!(
+        of("  = cisco chooses transform 1 of 2", "  = cisco chooses transform 2 of 2", 0),
+        [
+            "minor: quick mode 2: the conclusion that cisco chooses transform 1 of 2 is missing",
+            "minor: quick mode 2: the conclusion that cisco chooses transform 2 of 2 is new",
+        ]
+    );
     assert_eq!(of("NONCE 20", "NONCE 16", 0), ["minor: quick mode 2: NONCE was 20 octets, is 16 octets"]);
     assert_eq!(
         of("quick-mode-3 dut > cisco encrypted\n  HASH 20 octets\n", "", 0),
         ["major: quick mode 3: is missing"]
     );
     assert_eq!(
-        of("  HASH 20 octets\n\n==", "  HASH 20 octets\n  N CONNECTED about ESP, SPI b\n\n==", 0),
+        of("  HASH 20 octets\n=", "  HASH 20 octets\n  N CONNECTED about ESP, SPI b\n=", 0),
         ["major: quick mode 3: notification CONNECTED about ESP, SPI * is new"]
     );
     assert_eq!(
