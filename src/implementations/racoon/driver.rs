@@ -37,7 +37,7 @@ const OWN_PROGRAM: &str = "/proc/self/exe";
 const ENGINE_SETTINGS: &str = "key-engine.json";
 const ENGINE_SOCKET: &str = "/run/key-engine.sock";
 
-/// Every run of the key engine draws the same SPIs and IVs: a capture can be compared with another's.
+/// Every run of the key engine at an address draws the same SPIs and IVs: a capture can be compared with another's.
 const SEED: u64 = 0x7261_636f_6f6e_0000;
 
 /// How long racoon or the key engine may take to start. Both take some 20 ms on an idle machine.
@@ -94,7 +94,13 @@ impl Daemon {
             }
             DataPath::Kernel | DataPath::Tun => None,
         };
-        set_policies(cell, engine.as_ref(), &tools).await?;
+        if let Err(failure) = set_policies(cell, engine.as_ref(), &tools).await {
+            if let Some(engine) = engine {
+                // Its TUN device is gone when this returns; how it ended is no news.
+                let _ = engine.terminate(STOP_LIMIT).await;
+            }
+            return Err(failure);
+        }
         if engine.is_none() {
             lead_to_policies(cell).await.map_err(|error| spawn("the routes", error))?;
         }
@@ -110,8 +116,13 @@ impl Daemon {
         };
         let (tunnel, patience, clock) = (cell.tunnel.clone(), cell.patience, cell.clock);
         let mut daemon = Self { racoon, engine, tools, told, forwarding, tunnel, trigger, patience, clock };
-        daemon.until_ready().await?;
-        Ok(daemon)
+        match daemon.until_ready().await {
+            Ok(()) => Ok(daemon),
+            Err(failure) => {
+                let _ = daemon.end().await;
+                Err(failure)
+            }
+        }
     }
 
     async fn until_ready(&mut self) -> Result<(), Failure> {
@@ -180,10 +191,11 @@ impl Daemon {
 
     async fn state(&mut self) -> Result<SaState, Failure> {
         let dumped = sas::dumped(&self.setkey(&["-D"]).await?);
+        let (local, remote) = (self.tunnel.local, self.tunnel.remote);
         let told = self.told.borrow();
         Ok(SaState {
             phase1: told.isakmp.iter().map(|sa| isakmp(&self.tunnel, sa)).collect(),
-            phase2: told.pairs.iter().filter_map(|pair| sas::pair(pair, &dumped)).collect(),
+            phase2: told.pairs.iter().filter_map(|pair| sas::pair(pair, &dumped, local, remote)).collect(),
         })
     }
 
@@ -208,10 +220,7 @@ impl Daemon {
     }
 
     async fn end(mut self) -> Result<(), Failure> {
-        if let Ok(Some(status)) = self.racoon.try_wait() {
-            let failure = self.exited(&status.to_string());
-            return Err(failure);
-        }
+        let exited = self.racoon.try_wait().ok().flatten().map(|status| self.exited(&status.to_string()));
         let Self { racoon, engine, forwarding, .. } = self;
         let control = |error: std::io::Error| Failure::Control {
             program: RACOON.to_owned(),
@@ -226,7 +235,7 @@ impl Daemon {
             // A child of racoon's that keeps the pipe open is not waited for.
             let _ = timeout(COMMAND_LIMIT, log).await;
         }
-        Ok(())
+        exited.map_or(Ok(()), Err)
     }
 
     async fn racoonctl<const N: usize>(&mut self, arguments: [&str; N]) -> Result<Finished, Failure> {
@@ -330,16 +339,16 @@ impl Trigger {
 /// The port of RFC 863's service, which answers nothing.
 const DISCARD: u16 = 9;
 
-/// The first host of a network.
+/// The last host of a network, which is nobody in most: its router has the first.
 fn host(prefix: Ipv4Prefix) -> Ipv4Addr {
     match prefix.length() {
         31.. => prefix.network(),
-        _ => Ipv4Addr::from(u32::from(prefix.network()) + 1),
+        _ => Ipv4Addr::from(u32::from(prefix.last()) - 1),
     }
 }
 
 async fn start_engine(cell: &CellContext<'_>, tools: &Tools) -> Result<(Process, JoinHandle<()>), Failure> {
-    let settings = DaemonSettings { local: cell.tunnel.local, seed: SEED };
+    let settings = DaemonSettings { local: cell.tunnel.local, seed: SEED ^ u64::from(u32::from(cell.tunnel.local)) };
     let text = serde_json::to_string_pretty(&settings).unwrap_or_else(|error| error.to_string());
     cell.write_files(KEY_ENGINE, &ConfigFiles::from([(ENGINE_SETTINGS.to_owned(), text)]))?;
     let settings = format!("{}/{ENGINE_SETTINGS}", config::FOLDER_INSIDE);

@@ -21,13 +21,16 @@ pub(super) struct Dumped {
     traffic: Traffic,
 }
 
+/// SAs by the source of their outer header and their SPI: each side chooses its own, and both may choose the same.
+pub(super) type Dump = HashMap<(Ipv4Addr, Spi), Dumped>;
+
 /// The SAs of `setkey -D`. What is not understood is left out: the format grows from release to release.
-pub(super) fn dumped(text: &str) -> HashMap<Spi, Dumped> {
+pub(super) fn dumped(text: &str) -> Dump {
     let mut all = HashMap::new();
     let mut current = Dumped::default();
     let mut finish = |sa: Dumped| {
-        if sa.spi != Spi::default() {
-            all.insert(sa.spi, sa);
+        if let Some(source) = sa.source {
+            all.insert((source, sa.spi), sa);
         }
     };
     for line in text.lines() {
@@ -73,8 +76,8 @@ pub(super) fn dumped(text: &str) -> HashMap<Spi, Dumped> {
 }
 
 /// A pair of SAs; `None` when it is not there any more.
-pub(super) fn pair(pair: &Pair, dumped: &HashMap<Spi, Dumped>) -> Option<IpsecSa> {
-    let (received, sent) = (dumped.get(&pair.inbound)?, dumped.get(&pair.outbound)?);
+pub(super) fn pair(pair: &Pair, dumped: &Dump, local: Ipv4Addr, remote: Ipv4Addr) -> Option<IpsecSa> {
+    let (received, sent) = (dumped.get(&(remote, pair.inbound))?, dumped.get(&(local, pair.outbound))?);
     let (local, remote) = pair.selectors.clone().unzip();
     Some(IpsecSa {
         name: super::CONNECTION.to_owned(),
@@ -99,7 +102,7 @@ pub(super) fn pair(pair: &Pair, dumped: &HashMap<Spi, Dumped>) -> Option<IpsecSa
 }
 
 /// The commands for `setkey -c` that delete these SAs.
-pub(super) fn deletions(dumped: &HashMap<Spi, Dumped>, local: Ipv4Addr, remote: Ipv4Addr) -> String {
+pub(super) fn deletions(dumped: &Dump, local: Ipv4Addr, remote: Ipv4Addr) -> String {
     let one = |sa: &Dumped| match sa.source {
         Some(source) if source == local => format!("delete {local} {remote} esp {:#x};\n", sa.spi.0),
         _ => format!("delete {remote} {local} esp {:#x};\n", sa.spi.0),
@@ -178,13 +181,14 @@ No policy for this one.
         let dumped = dumped(DUMP);
         let (inbound, outbound) = (Spi(0x03d0_75b8), Spi(0x792c_c055));
         let ends = ("10.1.0.0/24".to_owned(), "10.2.0.0/24".to_owned());
-        let sa = pair(&Pair { inbound, outbound, selectors: Some(ends) }, &dumped).unwrap();
+        let (us, them) = ("192.0.2.10".parse().unwrap(), "198.51.100.1".parse().unwrap());
+        let sa = pair(&Pair { inbound, outbound, selectors: Some(ends) }, &dumped, us, them).unwrap();
         assert_eq!((sa.cipher, sa.integrity, sa.mode), (Some(Cipher::TripleDes), Some(Hash::Md5), Mode::Tunnel));
         assert_eq!((sa.received, sa.sent), (Traffic { packets: 3, octets: 252 }, Traffic::default()));
         assert_eq!((sa.state, sa.udp_encapsulation), (IpsecState::Rekeying, true));
         assert_eq!((sa.local, sa.remote), (vec!["10.1.0.0/24".to_owned()], vec!["10.2.0.0/24".to_owned()]));
-        assert_eq!(pair(&Pair { inbound, outbound: Spi(0x100), selectors: None }, &dumped), None);
-        let commands = deletions(&dumped, "192.0.2.10".parse().unwrap(), "198.51.100.1".parse().unwrap());
+        assert_eq!(pair(&Pair { inbound, outbound: Spi(0x100), selectors: None }, &dumped, us, them), None);
+        let commands = deletions(&dumped, us, them);
         let expected =
             "delete 192.0.2.10 198.51.100.1 esp 0x792cc055;\ndelete 198.51.100.1 192.0.2.10 esp 0x3d075b8;\n";
         assert_eq!(commands, expected);
