@@ -114,7 +114,8 @@ fn remote(tunnel: &Tunnel) -> Statements {
         .with("verify_identifier on")
         .with(format!("lifetime time {} sec", tunnel.phase1.lifetime.as_secs()))
         .with("proposal_check obey")
-        .with("initial_contact on")
+        // It would go out beside the first quick mode, and cross the Cisco's as it happens.
+        .with("initial_contact off")
         .with(format!("nat_traversal {nat_traversal}"));
     if let Some(Dpd { delay, timeout }) = tunnel.dpd {
         let (delay, timeout) = (delay.as_secs().max(1), timeout.as_secs().max(1));
@@ -305,7 +306,7 @@ pub(super) mod tests {
           verify_identifier on;
           lifetime time 28800 sec;
           proposal_check obey;
-          initial_contact on;
+          initial_contact off;
           nat_traversal force;
           dpd_delay 10;
           dpd_retry 10;

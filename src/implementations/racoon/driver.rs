@@ -126,8 +126,10 @@ impl Daemon {
     }
 
     async fn until_ready(&mut self) -> Result<(), Failure> {
+        // Each policy of the dump ends with a line that has its id.
+        let policies = self.setkey(&["-DP"]).await?.matches("spid=").count();
         let ready = tokio::select! {
-            heard = timeout(START_LIMIT, self.told.wait_for(|told| told.ready)) => matches!(heard, Ok(Ok(_))),
+            heard = timeout(START_LIMIT, self.told.wait_for(|told| told.listens && told.policies >= policies)) => matches!(heard, Ok(Ok(_))),
             _ = self.racoon.wait() => false,
         };
         if ready {

@@ -13,7 +13,9 @@ const LINES_QUOTED: usize = 30;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Told {
     /// racoon has read its configuration, talks to a key engine and listens for IKE.
-    pub(super) ready: bool,
+    pub(super) listens: bool,
+    /// How many policies it has learnt. It refuses to negotiate for one that it does not know yet.
+    pub(super) policies: usize,
     /// The ISAKMP SAs that were established and are not gone.
     pub(super) isakmp: Vec<Established>,
     /// Every pair of IPsec SAs, in the order they were established.
@@ -72,7 +74,9 @@ impl Told {
         }
         // The port for NAT traversal is opened before.
         if text.contains("[500] used as isakmp port") {
-            self.ready = true;
+            self.listens = true;
+        } else if text.starts_with("got pfkey X_SPDDUMP message") {
+            self.policies += 1;
         } else if text.contains("new phase 1 negotiation") {
             self.we_began = text.contains("initiate ");
             self.reason = None;
@@ -217,6 +221,7 @@ mod tests {
         let up = [
             "2026-11-25 11:04:53: INFO: 192.0.2.10[4500] used as isakmp port (fd=4)",
             "2026-11-25 11:04:53: INFO: 192.0.2.10[500] used as isakmp port (fd=5)",
+            "2026-11-25 11:04:53: DEBUG: got pfkey X_SPDDUMP message",
             "2026-11-25 11:04:56: DEBUG: getsainfo params: loc='10.1.0.0/24' rmt='10.2.0.0/24' peer='NULL' client='NULL' id=0",
             "2026-11-25 11:04:56: INFO: initiate new phase 1 negotiation: 192.0.2.10[500]<=>198.51.100.1[500]",
             "3a4e08d3 2af41afc 7f2cc6db 6bd4e0ad",
@@ -225,9 +230,9 @@ mod tests {
             "2026-11-25 11:04:57: INFO: IPsec-SA established: ESP/Tunnel 192.0.2.10[500]->198.51.100.1[500] spi=63993272(0x3d075b8)",
             "2026-11-25 11:04:57: INFO: IPsec-SA established: ESP/Tunnel 192.0.2.10[500]->198.51.100.1[500] spi=2540557132(0x976dd34c)",
         ];
-        assert!(!told(&up[..1]).ready);
+        assert!(!told(&up[..1]).listens);
         let told = told(&up);
-        assert!(told.ready && told.failures.is_empty());
+        assert!(told.listens && told.policies == 1 && told.failures.is_empty());
         let [sa] = told.isakmp[..] else { panic!("{told:?}") };
         assert_eq!((sa.initiator.to_string().as_str(), sa.we_began, sa.ports), ("3a4e08d32af41afc", true, (500, 500)));
         let selectors = Some(("10.1.0.0/24".to_owned(), "10.2.0.0/24".to_owned()));
