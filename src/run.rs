@@ -12,11 +12,13 @@ use crate::evidence::artifacts;
 use crate::evidence::frames::transcript_of;
 use crate::evidence::log::{Beginning, CellHeader, Configs, EventLog, Happening, Reviewed};
 use crate::evidence::snapshot::{Shelf, Weight};
-use crate::implementations::{Availability, DataPath, Host, Implementation, Options, Registry, Retransmission};
+use crate::implementations::{
+    Availability, DataPath, Host, Implementation, Options, Prover, Registry, Retransmission, Unsupported,
+};
 use crate::ios::Release;
 use crate::lab::schedule::{self, Job, Progress, cell_seed};
 use crate::report::CellReport;
-use crate::scenario::{Cell, ImplementationName};
+use crate::scenario::{Cell, ImplementationName, Step};
 use crate::verdict::Verdict;
 
 /// What becomes of transcripts that differ from the reviewed ones. A cell without a reviewed one never fails by it.
@@ -85,6 +87,7 @@ pub struct Settings {
 /// A machine that runs cells.
 pub struct Runner {
     host: Host,
+    prover: Prover,
     registry: Registry,
     settings: Settings,
     available: HashMap<ImplementationName, Availability>,
@@ -95,7 +98,8 @@ pub struct Runner {
 impl Runner {
     /// Looks at this machine. To be called inside the sandbox. The cells it is given later must be of `registry`.
     pub fn new(settings: Settings, registry: Registry) -> Self {
-        Self { host: Host::probe(), registry, settings, available: HashMap::new(), transcripts: Mutex::default() }
+        let (host, prover) = (registry.probe_host(), Prover::new(settings.seed));
+        Self { host, prover, registry, settings, available: HashMap::new(), transcripts: Mutex::default() }
     }
 
     /// Runs `cells` and gives a report of each in their order; `tell` hears of each as it begins and ends.
@@ -161,6 +165,20 @@ impl Runner {
                 return Err(self.skip(&cell, seed, Happening::Skipped { reason, remedy, strict: false }));
             }
         };
+        let lacking = self.prover.lacking(&*implementation, &self.host, &cell.scenario.tunnel);
+        let unsupported = |what: String, why: &str| {
+            let (implementation, why) = (cell.implementation.to_string(), why.to_owned());
+            let reason = Unsupported { implementation, what, why }.to_string();
+            Err(self.skip(&cell, seed, Happening::Skipped { reason, remedy: String::new(), strict }))
+        };
+        match lacking {
+            Ok(None) => {}
+            Ok(Some(capability)) => return unsupported(capability.to_string(), "it does not have that capability"),
+            Err(unproved) => return Err(Box::new(CellReport::broken(&cell, unproved.to_string()))),
+        }
+        if data_path == DataPath::None && cell.scenario.steps.iter().any(|step| matches!(step, Step::Ping(_))) {
+            return unsupported("what this scenario does".to_owned(), "it sends traffic, and there is no data path");
+        }
         if let Err(unsupported) = implementation.supports(&cell.scenario.tunnel, data_path) {
             let (reason, remedy) = (unsupported.to_string(), String::new());
             return Err(self.skip(&cell, seed, Happening::Skipped { reason, remedy, strict }));
@@ -171,7 +189,7 @@ impl Runner {
         })?;
         let configs = configs(&cell, &*implementation, data_path);
         let folder = artifacts::folder(&self.settings.out, &cell.name);
-        Ok(Job { cell, implementation, program, version, data_path, folder, seed, configs, reviewed })
+        Ok(Job { cell, implementation, program, version, data_path, folder, seed, strict, configs, reviewed })
     }
 
     /// Writes down that a cell cannot run here, so that its log alone says so.

@@ -41,7 +41,7 @@ fn main() -> ExitCode {
     }
     let host = Host::probe();
     println!("kernel ESP: {:?}; TUN: {:?}", host.kernel_esp, host.tun);
-    let charon = match Strongswan.availability(&host) {
+    let charon = match Strongswan::default().availability(&host) {
         Availability::Ready { version, path, data_path } => {
             println!("charon {version} at {}, data path {data_path}", path.display());
             Some(Charon { program: path, data_path })
@@ -126,7 +126,7 @@ impl Lab {
             log,
             patience: Duration::from_secs(20),
         };
-        Started { running: Strongswan.start(&cell).await, lines }
+        Started { running: Strongswan::default().start(&cell).await, lines }
     }
 
     /// Both charons, the left one with `ours` and the right one with the mirror of `theirs`.

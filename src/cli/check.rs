@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use super::{BAD_INPUT, SUCCESS};
+use super::config::Config;
+use super::{BAD_INPUT, SUCCESS, refuse};
 use crate::diag::{Diagnostic, Severity, Source};
-use crate::implementations::Registry;
 use crate::ios::config::{RunningConfig, check_config};
 use crate::report::wants_colour;
 use crate::scenario::expect::{Phase1Expect, Phase2Expect, Plaintext};
-use crate::scenario::{self, PingResult, Scenario, Step};
+use crate::scenario::{self, Names, PingResult, Scenario, Step};
 
 /// Check scenarios and Cisco configurations, and say in plain words what will happen.
 #[derive(Debug, clap::Args)]
@@ -26,10 +26,20 @@ pub(super) struct Arguments {
     /// Only what is wrong.
     #[arg(short, long)]
     quiet: bool,
+
+    #[command(flatten)]
+    config: Config,
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let checked = check(&arguments.paths);
+    let registry = match arguments.config.registry(&arguments.paths) {
+        Ok(registry) => registry,
+        Err(errors) => {
+            refuse(&errors);
+            return BAD_INPUT.into();
+        }
+    };
+    let checked = check(&arguments.paths, registry.names());
     let colour = wants_colour();
     let mut out = io::stdout().lock();
     for diagnostic in &checked.diagnostics {
@@ -59,13 +69,13 @@ fn closing(diagnostics: &[Diagnostic]) -> String {
     format!("{}, {}", words(count(Severity::Error), "error"), words(count(Severity::Warning), "warning"))
 }
 
-fn check(paths: &[PathBuf]) -> Checked {
+fn check(paths: &[PathBuf], names: &Names) -> Checked {
     let mut checked = Checked { diagnostics: Vec::new(), summary: String::new() };
     for path in paths {
         if is_config(path) {
             checked.config(path);
         } else {
-            checked.scenarios(path);
+            checked.scenarios(path, names);
         }
     }
     checked
@@ -95,8 +105,8 @@ impl Checked {
         self.summary.push('\n');
     }
 
-    fn scenarios(&mut self, path: &Path) {
-        match scenario::load_tree(&[path.to_owned()], Registry::built_in().names()) {
+    fn scenarios(&mut self, path: &Path, names: &Names) {
+        match scenario::load_tree(&[path.to_owned()], names) {
             Ok(scenarios) => {
                 for scenario in &scenarios {
                     self.scenario(scenario);
@@ -199,6 +209,11 @@ fn indented(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::implementations::Registry;
+
+    fn check(paths: &[PathBuf]) -> Checked {
+        super::check(paths, Registry::built_in().names())
+    }
 
     fn repository(path: &str) -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join(path)

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::{SUCCESS, UNFIT_MACHINE};
+use super::config::Config;
+use super::{BAD_INPUT, SUCCESS, UNFIT_MACHINE, refuse};
 use crate::implementations::{Availability, Host, Implementation, Registry};
 use crate::lab::probe::{self, Lack};
 use crate::lab::sandbox::{self, Sandbox};
@@ -18,6 +19,9 @@ pub(super) struct Arguments {
     /// As JSON.
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    config: Config,
 }
 
 /// All there is to say about a machine.
@@ -51,11 +55,18 @@ struct Row {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    let registry = match arguments.config.registry::<&str>(&[]) {
+        Ok(registry) => registry,
+        Err(errors) => {
+            refuse(&errors);
+            return BAD_INPUT.into();
+        }
+    };
     // Everything else is looked at from inside, as a cell would see it.
     let sandbox = sandbox::enter();
     let missing = sandbox.as_ref().err().map(|error| error.diagnostic().to_string());
     let lab = sandbox.map(|sandbox| probe_lab(&sandbox)).unwrap_or_default();
-    let findings = examine(missing, lab, &Host::probe(), &Registry::built_in());
+    let findings = examine(missing, lab, &registry.probe_host(), &registry);
     let text = match arguments.json {
         true => serde_json::to_string_pretty(&findings).unwrap_or_default() + "\n",
         false => table(&findings),
@@ -161,12 +172,10 @@ mod tests {
     #[test]
     fn what_is_missing_is_told_with_its_remedy() {
         let host = Host {
-            prefixes: Vec::new(),
-            path: Vec::new(),
             tun: Err("/dev/net/tun: not found (load the kernel module `tun`)".to_owned()),
             kernel_esp: Ok(()),
-            pf_key: Err("Address family not supported by protocol".to_owned()),
             system_call_notification: Ok(()),
+            ..Host::bare()
         };
         let veth =
             Probe { name: "veth links".to_owned(), ready: false, missing: Some("no\nremedy: modprobe".to_owned()) };

@@ -3,10 +3,11 @@
 use std::io::{self, BufRead, Write};
 use std::process::ExitCode;
 
+use super::config::Config;
 use super::selecting::Selecting;
 use super::{BAD_INPUT, SUCCESS, UNEXPECTED, UNFIT_MACHINE, refuse};
 use crate::diag::Diagnostic;
-use crate::implementations::{Availability, Host, Registry};
+use crate::implementations::{Availability, Registry};
 use crate::ios::Release;
 use crate::lab::cell::{self, CellRun, Stay};
 use crate::lab::sandbox;
@@ -30,6 +31,9 @@ pub(super) struct Arguments {
     /// Where to be: in a namespace, or at the router's console.
     #[arg(long = "in", value_name = "PLACE", value_enum, default_value_t = Place::Left)]
     place: Place,
+
+    #[command(flatten)]
+    config: Config,
 
     /// Do not bring the tunnel up first.
     #[arg(long)]
@@ -56,9 +60,8 @@ pub enum Place {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let registry = Registry::built_in();
-    let cell = match pick(arguments, &registry) {
-        Ok(cell) => cell,
+    let (registry, cell) = match pick(arguments) {
+        Ok(picked) => picked,
         Err(errors) => {
             refuse(&errors);
             return BAD_INPUT.into();
@@ -80,23 +83,26 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 /// The first cell of the scenario that fits.
-fn pick(arguments: &Arguments, registry: &Registry) -> Result<Cell, Vec<Diagnostic>> {
+fn pick(arguments: &Arguments) -> Result<(Registry, Cell), Vec<Diagnostic>> {
     let selecting = Selecting {
         paths: vec![arguments.scenario.clone()],
         implementation: vec![arguments.implementation.clone()],
         ios: arguments.ios.into_iter().collect(),
+        config: arguments.config.clone(),
         ..Selecting::default()
     };
-    selecting.cells(registry.names())?.into_iter().next().ok_or_else(|| {
+    let registry = selecting.registry()?;
+    let cell = selecting.cells(registry.names())?.into_iter().next().ok_or_else(|| {
         let what = format!("{} has no cell with {}", arguments.scenario, arguments.implementation);
         vec![Diagnostic::plain(what).with_help("see `ike-interop list`")]
-    })
+    })?;
+    Ok((registry, cell))
 }
 
 /// Stays until the command ends, and gives its exit status.
 fn stay(arguments: &Arguments, registry: &Registry, cell: &Cell) -> Result<i32, Box<dyn std::error::Error>> {
     let implementation = registry.driver(&cell.implementation).ok_or("the cell has no implementation")?;
-    let (version, program, data_path) = match implementation.availability(&Host::probe()) {
+    let (version, program, data_path) = match implementation.availability(&registry.probe_host()) {
         Availability::Ready { version, path, data_path } => (version, path, data_path),
         Availability::Missing { reason, remedy } | Availability::Unfit { reason, remedy } => {
             return Err(format!("{reason}; {remedy}").into());
@@ -112,6 +118,7 @@ fn stay(arguments: &Arguments, registry: &Registry, cell: &Cell) -> Result<i32, 
         data_path,
         folder,
         seed: cell_seed(1, &cell.name),
+        strict: true,
     };
     eprintln!("{}: standing up", cell.name);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

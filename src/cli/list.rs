@@ -5,7 +5,6 @@ use std::process::ExitCode;
 
 use super::selecting::Selecting;
 use super::{BAD_INPUT, SUCCESS, refuse};
-use crate::implementations::Registry;
 
 /// List the cells that would run, a name a line.
 #[derive(Debug, clap::Args)]
@@ -19,7 +18,8 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let cells = match arguments.selecting.cells(Registry::built_in().names()) {
+    let selecting = &arguments.selecting;
+    let cells = match selecting.registry().and_then(|registry| selecting.cells(registry.names())) {
         Ok(cells) => cells,
         Err(errors) => {
             refuse(&errors);

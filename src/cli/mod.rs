@@ -1,6 +1,7 @@
 //! The command line: one file per verb; parses arguments, calls the library, prints.
 
 mod check;
+pub mod config;
 mod decode;
 mod doctor;
 mod gateway;

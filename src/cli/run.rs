@@ -5,7 +5,6 @@ use std::process::ExitCode;
 
 use super::selecting::Selecting;
 use super::{BAD_INPUT, SUCCESS, UNEXPECTED, UNFIT_MACHINE, refuse};
-use crate::implementations::Registry;
 use crate::lab::sandbox;
 use crate::lab::schedule;
 use crate::report::{self, CellReport, Progress, Summary};
@@ -47,9 +46,10 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let registry = Registry::built_in();
-    let cells = match arguments.selecting.cells(registry.names()) {
-        Ok(cells) => cells,
+    let selecting = &arguments.selecting;
+    let chosen = selecting.registry().and_then(|registry| Ok((selecting.cells(registry.names())?, registry)));
+    let (cells, registry) = match chosen {
+        Ok(chosen) => chosen,
         Err(errors) => {
             refuse(&errors);
             return BAD_INPUT.into();

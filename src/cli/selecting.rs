@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::config::Config;
 use crate::diag::Diagnostic;
+use crate::implementations::Registry;
 use crate::ios::Release;
 use crate::scenario::{self, Cell, ImplementationName, Names, Selection, Shard};
 
@@ -31,9 +33,22 @@ pub struct Selecting {
     /// Only part I of N; from CI_NODE_INDEX and CI_NODE_TOTAL, or JOB_COMPLETION_INDEX, unless given.
     #[arg(long, value_name = "I/N")]
     pub shard: Option<Shard>,
+
+    /// Which implementations there are.
+    #[command(flatten)]
+    pub config: Config,
 }
 
 impl Selecting {
+    /// The implementations there are for the scenarios.
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong with the file that declares some.
+    pub fn registry(&self) -> Result<Registry, Vec<Diagnostic>> {
+        self.config.registry(&self.paths)
+    }
+
     /// The cells asked for, in their order. Implementations are those of `names`.
     ///
     /// # Errors

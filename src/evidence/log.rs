@@ -108,6 +108,8 @@ pub enum Happening {
         /// Its SAs.
         state: Box<SaState>,
     },
+    /// It was asked for them, and has no way to tell.
+    SasUntold,
     /// A step of the scenario ended.
     Step {
         /// Its place among the steps, from 0.

@@ -70,6 +70,12 @@ pub enum Failure {
     /// This build of the implementation lacks what the tunnel needs.
     #[error(transparent)]
     Unsupported(#[from] Unsupported),
+    /// It has no way to tell its SAs.
+    #[error("{program} does not tell its SAs")]
+    Untold {
+        /// The program.
+        program: String,
+    },
     /// The negotiation ended without SAs.
     #[error("{phase} did not come up: {refusal}")]
     Refused {
@@ -128,6 +134,8 @@ pub enum Refusal {
     Unacceptable(String),
     /// The implementation's own system failed it: no route, no key, no memory. The line says what.
     Local(String),
+    /// The Cisco refused. The line says how.
+    Refused(String),
     /// The Cisco deleted the SA.
     Deleted,
     /// The implementation does not say why.
@@ -145,6 +153,7 @@ impl fmt::Display for Refusal {
             Self::Authentication(line) => write!(formatter, "authentication failed: {line}"),
             Self::Unacceptable(line) => write!(formatter, "the Cisco's answer is not acceptable: {line}"),
             Self::Local(line) => write!(formatter, "our own side failed: {line}"),
+            Self::Refused(line) => write!(formatter, "the Cisco refused: {line}"),
             Self::Deleted => formatter.write_str("the Cisco deleted the SA"),
             Self::Unexplained => formatter.write_str("the implementation does not say why"),
         }
@@ -160,6 +169,18 @@ pub struct Unsupported {
     /// What the tunnel asks for.
     pub what: String,
     /// Why it cannot.
+    pub why: String,
+}
+
+/// Why an implementation does not say what it can do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("asked whether it has {capability}, {implementation} does not answer: {why}")]
+pub struct Unanswered {
+    /// The implementation.
+    pub implementation: String,
+    /// What it was asked for.
+    pub capability: String,
+    /// What happened instead.
     pub why: String,
 }
 

@@ -1,5 +1,6 @@
 //! What this machine has that implementations need.
 
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -9,10 +10,12 @@ use socket2::{Domain, Protocol, Socket, Type};
 /// What implementations find on this machine. Probed once, inside the sandbox.
 #[derive(Clone, Debug)]
 pub struct Host {
+    /// Where programs are that the user has told, by their names.
+    pub programs: BTreeMap<String, PathBuf>,
     /// Folders that packages are unpacked in, instead of being installed: programs are looked for there first.
     /// IKE_INTEROP_PREFIX names them, separated by colons.
     pub prefixes: Vec<PathBuf>,
-    /// Where programs are looked for, after the folders an implementation knows itself.
+    /// Where other programs are looked for, after the folders an implementation knows itself.
     pub path: Vec<PathBuf>,
     /// Whether `/dev/net/tun` can be opened; why not, otherwise.
     pub tun: Result<(), String>,
@@ -30,6 +33,7 @@ impl Host {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let prefixes = std::env::var_os("IKE_INTEROP_PREFIX").unwrap_or_default();
         Self {
+            programs: BTreeMap::new(),
             prefixes: std::env::split_paths(&prefixes).filter(|prefix| !prefix.as_os_str().is_empty()).collect(),
             path: std::env::split_paths(&path).collect(),
             tun: probe_tun(Path::new("/dev/net/tun")),
@@ -39,8 +43,27 @@ impl Host {
         }
     }
 
-    /// The first file `name` in `folders` below a prefix, in `folders` themselves or on the path.
+    /// A machine that has nothing.
+    #[cfg(test)]
+    pub(crate) fn bare() -> Self {
+        let lacking = || Err("no".to_owned());
+        Self {
+            programs: BTreeMap::new(),
+            prefixes: Vec::new(),
+            path: Vec::new(),
+            tun: lacking(),
+            kernel_esp: lacking(),
+            pf_key: lacking(),
+            system_call_notification: lacking(),
+        }
+    }
+
+    /// Where the user says that `name` is, or else the first file of that name in `folders` below a prefix, in `folders`
+    /// themselves or on the path.
     pub fn find(&self, name: &str, folders: &[&str]) -> Option<PathBuf> {
+        if let Some(told) = self.programs.get(name) {
+            return Some(told.clone());
+        }
         let below = |prefix: &PathBuf| {
             let prefix = prefix.clone();
             folders.iter().map(move |folder| prefix.join(folder.trim_start_matches('/')))
@@ -177,7 +200,20 @@ mod xfrm {
 
 /// The outcome of running `program` with `arguments` and reading what it prints.
 pub(super) fn output_of(program: &Path, arguments: &[&str]) -> io::Result<String> {
-    let output = std::process::Command::new(program).args(arguments).stdin(std::process::Stdio::null()).output()?;
+    output_with(program, arguments, &BTreeMap::new())
+}
+
+/// The same with further environment variables.
+pub(super) fn output_with(
+    program: &Path,
+    arguments: &[&str],
+    environment: &BTreeMap<String, String>,
+) -> io::Result<String> {
+    let output = std::process::Command::new(program)
+        .args(arguments)
+        .envs(environment)
+        .stdin(std::process::Stdio::null())
+        .output()?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
@@ -187,14 +223,9 @@ mod tests {
 
     #[test]
     fn programs_are_found_and_devices_tried() {
-        let mut host = Host {
-            prefixes: Vec::new(),
-            path: vec!["/bin".into(), "/usr/bin".into()],
-            tun: Ok(()),
-            kernel_esp: Ok(()),
-            pf_key: Ok(()),
-            system_call_notification: Ok(()),
-        };
+        let programs = BTreeMap::from([("charon".to_owned(), "/opt/charon".into())]);
+        let mut host = Host { programs, path: vec!["/bin".into(), "/usr/bin".into()], ..Host::bare() };
+        assert_eq!(host.find("charon", &["/usr/lib/ipsec"]), Some("/opt/charon".into()));
         assert!(host.find("sh", &["/nonexistent"]).is_some());
         assert_eq!(host.find("no-such-program", &[]), None);
         host.prefixes.push("/usr".into());

@@ -14,17 +14,23 @@ use crate::lab::{Clock, Namespace};
 use crate::scenario::Tunnel;
 
 pub mod builtin;
+pub mod capabilities;
+pub mod command;
+pub mod declared;
 pub mod failure;
 pub mod host;
 pub mod libreswan;
 pub mod openiked;
+pub mod prover;
 pub mod racoon;
 pub mod registry;
 pub mod sa;
 pub mod strongswan;
 
-pub use failure::{Failure, Phase, Refusal, Unsupported};
+pub use capabilities::{Capabilities, Capability};
+pub use failure::{Failure, Phase, Refusal, Unanswered, Unsupported};
 pub use host::Host;
+pub use prover::Prover;
 pub use registry::Registry;
 pub use sa::SaState;
 
@@ -46,7 +52,23 @@ pub trait Implementation: Send + Sync {
     /// Whether it can run on `host`, or what is missing.
     fn availability(&self, host: &Host) -> Availability;
 
-    /// Whether it can bring up `tunnel` over that data path.
+    /// All it can do, whatever the tunnel; [`Self::supports`] is about what goes together.
+    ///
+    /// A driver lists what it does not do with [`Capabilities::without`]; what the vocabulary lacks, it does not do either way.
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::all()
+    }
+
+    /// Whether it has `capability`. Asked for one that nobody has, it must say that it has not.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    fn has(&self, capability: &Capability, host: &Host) -> Result<bool, Unanswered> {
+        let _ = host;
+        Ok(self.capabilities().has(capability))
+    }
+
+    /// Whether it can bring up `tunnel` over that data path, as far as that does not follow from its capabilities.
     fn supports(&self, tunnel: &Tunnel, data_path: DataPath) -> Result<(), Unsupported>;
 
     /// `tunnel` in its own language, exactly as [`Self::start`] uses it.
@@ -124,6 +146,8 @@ pub enum DataPath {
     Kernel,
     /// Our key engine, which is the kernel for an implementation that speaks PF_KEY.
     KeyEngine,
+    /// Nobody: the implementation negotiates, and no traffic can be sent.
+    None,
 }
 
 impl DataPath {
@@ -137,6 +161,7 @@ impl fmt::Display for DataPath {
             Self::Tun => "tun",
             Self::Kernel => "kernel",
             Self::KeyEngine => "key engine",
+            Self::None => "none",
         })
     }
 }

@@ -1,9 +1,14 @@
-//! Which implementations there are.
+//! Which implementations there are: those that are part of this program, and those a user declares.
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::implementations::{Implementation, builtin, libreswan, openiked, racoon, strongswan};
+use crate::implementations::{Host, Implementation, builtin, libreswan, openiked, racoon, strongswan};
 use crate::scenario::names::{ImplementationName, Named, Names};
+
+/// Makes the driver of a version that was installed below a folder of its own: by its name, that folder and its environment.
+pub(crate) type MakeVersion = fn(&str, &Path, &BTreeMap<String, String>) -> Arc<dyn Implementation>;
 
 /// An implementation that is part of this program.
 struct Row {
@@ -15,6 +20,8 @@ struct Row {
     usual: bool,
     /// Makes its driver.
     driver: fn() -> Arc<dyn Implementation>,
+    /// Makes the driver of another version, where several can be told apart.
+    version: Option<MakeVersion>,
 }
 
 /// What can be named without being declared, in the order cells have them. A further driver is a further row.
@@ -24,22 +31,51 @@ const BUILT_IN: &[Row] = &[
         about: "The implementation that is part of this program.",
         usual: true,
         driver: || Arc::new(builtin::Builtin),
+        version: None,
     },
-    Row { name: "strongswan", about: "strongSwan's charon.", usual: true, driver: || Arc::new(strongswan::Strongswan) },
-    Row { name: "libreswan", about: "libreswan's pluto.", usual: true, driver: || Arc::new(libreswan::Libreswan) },
+    Row {
+        name: "strongswan",
+        about: "strongSwan's charon.",
+        usual: true,
+        driver: || Arc::new(strongswan::Strongswan::default()),
+        version: Some(|name, prefix, environment| Arc::new(strongswan::Strongswan::below(name, prefix, environment))),
+    },
+    Row {
+        name: "libreswan",
+        about: "libreswan's pluto.",
+        usual: true,
+        driver: || Arc::new(libreswan::Libreswan),
+        version: None,
+    },
     Row {
         name: "racoon",
         about: "racoon and setkey, of ipsec-tools.",
         usual: false,
         driver: || Arc::new(racoon::Racoon),
+        version: None,
     },
     Row {
         name: "openiked",
         about: "openiked, which speaks IKEv2 only.",
         usual: false,
         driver: || Arc::new(openiked::Openiked),
+        version: None,
     },
 ];
+
+/// What an implementation that a user declares is.
+#[derive(Clone, Debug)]
+pub(crate) enum Kind {
+    /// Any daemon, by its command lines.
+    Command,
+    /// Another version of one that is part of this program.
+    Version {
+        /// That one.
+        of: ImplementationName,
+        /// Makes its driver.
+        make: MakeVersion,
+    },
+}
 
 /// The implementations that can be named, with the driver of each.
 #[derive(Clone)]
@@ -47,6 +83,7 @@ pub struct Registry {
     names: Names,
     /// In the order of the names.
     drivers: Vec<Arc<dyn Implementation>>,
+    programs: BTreeMap<String, PathBuf>,
 }
 
 impl Registry {
@@ -55,10 +92,35 @@ impl Registry {
         let named = |row: &Row| {
             // The test below reads every name of the table.
             let name = row.name.parse().ok()?;
-            Some((Named { name, about: row.about.to_owned(), usual: row.usual }, (row.driver)()))
+            Some((Named { usual: row.usual, ..Named::new(name, row.about) }, (row.driver)()))
         };
         let (names, drivers): (Vec<_>, Vec<_>) = BUILT_IN.iter().filter_map(named).unzip();
-        Self { names: Names::new(names), drivers }
+        Self { names: Names::new(names), drivers, programs: BTreeMap::new() }
+    }
+
+    /// The kinds of implementation that can be declared, by their words.
+    pub(crate) fn kinds() -> Vec<(&'static str, Kind)> {
+        let versions = BUILT_IN
+            .iter()
+            .filter_map(|row| Some((row.name, Kind::Version { of: row.name.parse().ok()?, make: row.version? })));
+        std::iter::once(("command", Kind::Command)).chain(versions).collect()
+    }
+
+    /// The same, with programs that lie elsewhere than where they are looked for.
+    pub(crate) fn with_programs(mut self, programs: BTreeMap<String, PathBuf>) -> Self {
+        self.programs = programs;
+        self
+    }
+
+    /// Adds an implementation. The caller sees to it that its name is not taken.
+    pub(crate) fn add(&mut self, named: Named, driver: Arc<dyn Implementation>) {
+        self.names.add(named);
+        self.drivers.push(driver);
+    }
+
+    /// Has scenarios whose matrix names no implementation run with exactly these.
+    pub(crate) fn set_usual(&mut self, usual: &[ImplementationName]) {
+        self.names.set_usual(usual);
     }
 
     /// What can be named.
@@ -75,6 +137,11 @@ impl Registry {
     pub fn iter(&self) -> impl Iterator<Item = (&Named, &dyn Implementation)> {
         self.names.iter().zip(self.drivers.iter().map(|driver| &**driver))
     }
+
+    /// Looks at this machine for what they need. To be called inside the sandbox.
+    pub fn probe_host(&self) -> Host {
+        Host { programs: self.programs.clone(), ..Host::probe() }
+    }
 }
 
 #[cfg(test)]
@@ -90,5 +157,15 @@ mod tests {
             assert!(registry.driver(&named.name).is_some());
         }
         assert!(registry.driver(&"nobody".parse().unwrap()).is_none());
+    }
+
+    #[test]
+    fn a_version_has_the_name_it_was_given() {
+        for (word, kind) in Registry::kinds() {
+            if let Kind::Version { of, make } = kind {
+                assert_eq!(of.word(), word);
+                assert_eq!(make("other-1", Path::new("/opt"), &BTreeMap::new()).name(), "other-1");
+            }
+        }
     }
 }

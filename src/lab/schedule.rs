@@ -32,6 +32,8 @@ pub struct Job {
     pub folder: PathBuf,
     /// The seed of its random choices.
     pub seed: u64,
+    /// Whether it fails when it turns out that the implementation cannot run it.
+    pub strict: bool,
     /// What both sides run with.
     pub configs: Configs,
     /// The transcript to hold against it.
@@ -100,6 +102,7 @@ pub fn run_one(job: &Job, attempt: u32, before: Duration) -> Result<EventLog, Ce
         data_path: job.data_path,
         folder: &job.folder,
         seed: job.seed,
+        strict: job.strict,
     };
     let (configs, reviewed) = (job.configs.clone(), job.reviewed.clone());
     runtime.block_on(cell::run(&run, Beginning { configs, reviewed, attempt, before }))

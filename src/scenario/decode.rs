@@ -94,7 +94,7 @@ impl de::Error for DecodeError {
     }
 
     fn missing_field(field: &'static str) -> Self {
-        Self::new(format!("missing key `{field}`"), format!("expected `{field}:` below this"))
+        Self::new(format!("missing key `{field}`"), format!("expected the key `{field}` below this"))
     }
 }
 
@@ -216,7 +216,7 @@ impl<'de> Deserializer<'de> for Decoder<'de> {
         match &self.node.value {
             Value::Mapping(entries) => self.mapping(entries, visitor),
             Value::Null => self.mapping(&[], visitor),
-            _ => Err(self.mismatch(&"keys and values, such as {a: b}").at(self.place())),
+            _ => Err(self.mismatch(&"keys and values").at(self.place())),
         }
     }
 

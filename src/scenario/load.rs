@@ -144,7 +144,7 @@ pub(crate) fn interpret(
         }
     };
     let (name, path, text) = (scenario.name.clone(), source.path, source.text.to_string());
-    let implementations = names.iter().map(|named| (named.name.clone(), named.usual)).collect();
+    let implementations = names.clone();
     scenario.written = Arc::new(Written { name, path, text, files: beside.into_texts(), implementations });
     scenario.fixed = fixed.map(|fixed| Arc::new(Scenario { written: Arc::clone(&scenario.written), ..fixed }));
     Ok(scenario)
@@ -196,12 +196,9 @@ fn resolve(
         file.expect.phase2 = Phase2Expect::None;
     }
     check::implementations(&file, source, node, names)?;
-    if file.matrix.implementation.is_empty() {
-        file.matrix.implementation = names.usual();
-    }
-    file.matrix.implementation.sort_by_key(|name| names.position(name));
-    file.matrix.implementation.dedup();
+    file.matrix.implementation = names.row(&file.matrix.implementation);
     let mut errors = check::file(&file, source, node);
+    names.inherit(&mut file.expect.dut.log);
     let router = config::router(&file.cisco, source, node, beside).map_err(|more| errors.extend(more)).ok();
     let derive = |router: &Router| Addresses::derive(&file.lab, &file.tunnel, &router.running, source, node);
     let addresses = router.as_ref().map(derive).transpose().map_err(|more| errors.extend(more)).ok().flatten();
@@ -218,6 +215,7 @@ fn resolve(
             }
         }
     }
+    names.inherit(&mut native);
     let (Some(router), Some(addresses), true) = (router, addresses, errors.is_empty()) else { return Err(errors) };
     let scenario = Scenario {
         name,

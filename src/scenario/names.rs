@@ -1,6 +1,7 @@
 //! The names of implementations, and which of them there are.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -70,18 +71,34 @@ impl Serialize for ImplementationName {
 }
 
 /// An implementation that scenarios may name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Named {
     /// Its name.
     pub name: ImplementationName,
     /// What it is, in one sentence.
+    #[serde(default)]
     pub about: String,
     /// Whether scenarios whose matrix names no implementation run with it.
+    #[serde(default)]
     pub usual: bool,
+    /// It runs in every scenario whose matrix has this implementation.
+    #[serde(default)]
+    pub beside: Option<ImplementationName>,
+    /// What it is another version of: that one's configuration files and expected log lines are its own too, where a
+    /// scenario has none for it.
+    #[serde(default)]
+    pub kin: Option<ImplementationName>,
+}
+
+impl Named {
+    /// An implementation that runs where it is named.
+    pub fn new(name: ImplementationName, about: impl Into<String>) -> Self {
+        Self { name, about: about.into(), usual: false, beside: None, kin: None }
+    }
 }
 
 /// The implementations that scenarios may name, in the order cells have them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Names(Vec<Named>);
 
 impl Names {
@@ -98,6 +115,44 @@ impl Names {
     /// Those a scenario runs with whose matrix names none.
     pub fn usual(&self) -> Vec<ImplementationName> {
         self.0.iter().filter(|named| named.usual).map(|named| named.name.clone()).collect()
+    }
+
+    /// Adds one at the end.
+    pub(crate) fn add(&mut self, named: Named) {
+        self.0.push(named);
+    }
+
+    /// Makes exactly these the usual ones.
+    pub(crate) fn set_usual(&mut self, usual: &[ImplementationName]) {
+        for named in &mut self.0 {
+            named.usual = usual.contains(&named.name);
+        }
+    }
+
+    /// What a scenario runs with whose matrix has `wanted`: these or the usual ones, and those that run beside one of them,
+    /// in their order and each once.
+    pub(crate) fn row(&self, wanted: &[ImplementationName]) -> Vec<ImplementationName> {
+        let mut row: Vec<ImplementationName> = Vec::new();
+        for named in &self.0 {
+            let own = if wanted.is_empty() { named.usual } else { wanted.contains(&named.name) };
+            // What one runs beside comes before it in the order.
+            if own || named.beside.as_ref().is_some_and(|beside| row.contains(beside)) {
+                row.push(named.name.clone());
+            }
+        }
+        row
+    }
+
+    /// Gives each implementation that has nothing in `map` what the one has that it is another version of.
+    pub(crate) fn inherit<T: Clone>(&self, map: &mut BTreeMap<ImplementationName, T>) {
+        for named in &self.0 {
+            let Some(kin) = &named.kin else { continue };
+            if !map.contains_key(&named.name)
+                && let Some(value) = map.get(kin).cloned()
+            {
+                map.insert(named.name.clone(), value);
+            }
+        }
     }
 
     /// The place of `name` in the order; `None` when there is no such implementation.
@@ -199,7 +254,7 @@ mod tests {
 
     #[test]
     fn an_unknown_name_is_told_with_the_one_that_was_meant() {
-        let named = |name: &str, usual| Named { name: name.parse().unwrap(), about: String::new(), usual };
+        let named = |name: &str, usual| Named { usual, ..Named::new(name.parse().unwrap(), "") };
         let names = Names::new([named("builtin", true), named("strongswan", true), named("my-ike", false)]);
         assert_eq!(names.usual().iter().map(ImplementationName::word).collect::<Vec<_>>(), ["builtin", "strongswan"]);
         let unknown = names.known(&"strongswann".parse().unwrap()).unwrap_err();
@@ -208,5 +263,29 @@ mod tests {
         assert_eq!(told.help.as_deref(), Some("did you mean `strongswan`?"));
         let unknown = names.known(&"x".parse().unwrap()).unwrap_err();
         assert_eq!(unknown.help(), "`ike-interop doctor` lists all implementations");
+    }
+
+    #[rstest]
+    #[case(&[], "builtin strongswan strongswan-5_9")]
+    #[case(&["strongswan"], "strongswan strongswan-5_9")]
+    #[case(&["my-ike", "builtin", "builtin"], "builtin my-ike")]
+    #[case(&["strongswan-5_9"], "strongswan-5_9")]
+    fn what_runs_beside_another_runs_wherever_that_does(#[case] wanted: &[&str], #[case] row: &str) {
+        let name = |name: &str| name.parse::<ImplementationName>().unwrap();
+        let plain = |word: &str, usual| Named { usual, ..Named::new(name(word), "") };
+        let version = Named {
+            beside: Some(name("strongswan")),
+            kin: Some(name("strongswan")),
+            ..Named::new(name("strongswan-5_9"), "")
+        };
+        let names = Names::new([plain("builtin", true), plain("strongswan", true), plain("my-ike", false), version]);
+        let wanted: Vec<_> = wanted.iter().map(|word| name(word)).collect();
+        assert_eq!(names.row(&wanted).iter().map(ImplementationName::word).collect::<Vec<_>>().join(" "), row);
+        let mut map = BTreeMap::from([(name("strongswan"), 1)]);
+        names.inherit(&mut map);
+        assert_eq!(map.get(&name("strongswan-5_9")), Some(&1));
+        map.insert(name("strongswan-5_9"), 2);
+        names.inherit(&mut map);
+        assert_eq!(map[&name("strongswan-5_9")], 2, "its own comes first");
     }
 }

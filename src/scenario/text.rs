@@ -34,6 +34,7 @@ macro_rules! words {
             }
 
             /// What it means, in one sentence.
+            #[allow(dead_code, reason = "not every list of words is told in prose")]
             pub fn about(self) -> &'static str {
                 match self {
                     $(Self::$item => $about,)+

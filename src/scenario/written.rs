@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::diag::{Diagnostic, Source};
 use crate::scenario::load::{interpret, read};
-use crate::scenario::names::{ImplementationName, Named, Names};
+use crate::scenario::names::Names;
 use crate::scenario::{Cell, Scenario, cells};
 
 /// A scenario as it was written: its file and every file it names.
@@ -24,9 +24,8 @@ pub struct Written {
     pub text: String,
     /// The texts of the files it names, by the path it names them with.
     pub files: BTreeMap<String, String>,
-    /// The implementations that could be named, in the order cells have them, and whether a scenario runs with them whose
-    /// matrix names none.
-    pub implementations: Vec<(ImplementationName, bool)>,
+    /// The implementations that could be named.
+    pub implementations: Names,
 }
 
 impl Written {
@@ -37,13 +36,7 @@ impl Written {
     /// What is wrong with it: another version of this program may have understood it otherwise.
     pub fn scenario(&self) -> Result<Scenario, Vec<Diagnostic>> {
         let source = Source::new(self.path.clone(), self.text.as_str());
-        let named = |(name, usual): &(ImplementationName, bool)| Named {
-            name: name.clone(),
-            about: String::new(),
-            usual: *usual,
-        };
-        let names = Names::new(self.implementations.iter().map(named));
-        interpret(source, self.name.clone(), Beside::kept(&self.path, &self.files), &names)
+        interpret(source, self.name.clone(), Beside::kept(&self.path, &self.files), &self.implementations)
     }
 
     /// Makes one of its cells again; `None` when it has no cell of that name.

@@ -44,7 +44,11 @@ impl<'a> Facts<'a> {
 
     /// The log until the implementation was asked for its SAs in the end. What comes behind that is its shutdown.
     pub(super) fn end(&'a self) -> Until<'a> {
-        let asked = self.log.entries.iter().rposition(|entry| matches!(entry.what, Happening::Sas { .. }));
+        let asked = self
+            .log
+            .entries
+            .iter()
+            .rposition(|entry| matches!(entry.what, Happening::Sas { .. } | Happening::SasUntold));
         Until { facts: self, entries: asked.map_or(self.log.entries.len(), |asked| asked + 1) }
     }
 

@@ -6,11 +6,10 @@ mod sas;
 
 use crate::gateway;
 use crate::implementations::{
-    Availability, BoxFuture, CellContext, ConfigFiles, DataPath, Failure, Host, Implementation, Options, Running,
-    Unsupported,
+    Availability, BoxFuture, Capabilities, CellContext, ConfigFiles, DataPath, Failure, Host, Implementation, Options,
+    Running, Unsupported,
 };
 use crate::scenario::Tunnel;
-use crate::scenario::tunnel::Exchange;
 
 /// The program that runs: this one, whatever its file is called and wherever it lies.
 const OWN_PROGRAM: &str = "/proc/self/exe";
@@ -40,15 +39,13 @@ impl Implementation for Builtin {
         }
     }
 
-    fn supports(&self, tunnel: &Tunnel, _: DataPath) -> Result<(), Unsupported> {
-        match tunnel.phase1.exchange {
-            Exchange::Main => Ok(()),
-            Exchange::Aggressive => Err(Unsupported {
-                implementation: self.name().to_owned(),
-                what: "aggressive mode".to_owned(),
-                why: "its engine speaks main mode only".to_owned(),
-            }),
-        }
+    fn capabilities(&self) -> Capabilities {
+        // Its engine speaks main mode only.
+        Capabilities::all().without(&["aggressive-mode"])
+    }
+
+    fn supports(&self, _: &Tunnel, _: DataPath) -> Result<(), Unsupported> {
+        Ok(())
     }
 
     fn configure(&self, tunnel: &Tunnel, options: &Options) -> ConfigFiles {

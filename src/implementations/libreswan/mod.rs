@@ -135,14 +135,7 @@ mod tests {
 
     #[test]
     fn without_kernel_esp_it_cannot_run_whatever_is_installed() {
-        let host = Host {
-            prefixes: Vec::new(),
-            path: Vec::new(),
-            tun: Ok(()),
-            kernel_esp: Err("Protocol not supported".to_owned()),
-            pf_key: Ok(()),
-            system_call_notification: Ok(()),
-        };
+        let host = Host { tun: Ok(()), ..Host::bare() };
         assert!(matches!(Libreswan.availability(&host), Availability::Unfit { .. }));
         let host = Host { kernel_esp: Ok(()), ..host };
         // Installed or not, the kernel is no longer the obstacle.

@@ -92,7 +92,7 @@ impl Daemon {
                 forwarding.push(log);
                 Some(engine)
             }
-            DataPath::Kernel | DataPath::Tun => None,
+            DataPath::Kernel | DataPath::Tun | DataPath::None => None,
         };
         if let Err(failure) = set_policies(cell, engine.as_ref(), &tools).await {
             if let Some(engine) = engine {

@@ -141,15 +141,7 @@ mod tests {
 
     #[test]
     fn a_machine_without_racoon_or_data_path_is_unfit() {
-        let lacking = || Err("no".to_owned());
-        let host = Host {
-            prefixes: Vec::new(),
-            path: vec!["/nonexistent".into()],
-            tun: lacking(),
-            kernel_esp: lacking(),
-            pf_key: lacking(),
-            system_call_notification: Ok(()),
-        };
+        let host = Host { system_call_notification: Ok(()), ..Host::bare() };
         match Racoon.availability(&host) {
             Availability::Unfit { reason, .. }
                 if FOLDERS.iter().any(|folder| Path::new(folder).join("racoon").exists()) =>

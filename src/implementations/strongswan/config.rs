@@ -19,7 +19,7 @@ pub(super) fn plugins(data_path: DataPath) -> &'static [&'static str] {
         DataPath::Tun => {
             &["random", "nonce", "openssl", "kdf", "kernel-libipsec", "kernel-netlink", "socket-default", "vici"]
         }
-        DataPath::Kernel | DataPath::KeyEngine => {
+        DataPath::Kernel | DataPath::KeyEngine | DataPath::None => {
             &["random", "nonce", "openssl", "kdf", "kernel-netlink", "socket-default", "vici"]
         }
     }

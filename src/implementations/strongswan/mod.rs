@@ -18,19 +18,31 @@ mod sas;
 pub mod settings;
 pub mod vici;
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
-use crate::implementations::host::output_of;
+use crate::implementations::host::output_with;
 use crate::implementations::{
-    Availability, BoxFuture, CellContext, ConfigFiles, DataPath, Failure, Host, Implementation, Options, Running,
-    Unsupported,
+    Availability, BoxFuture, Capabilities, CellContext, ConfigFiles, DataPath, Failure, Host, Implementation, Options,
+    Running, Unsupported,
 };
 use crate::scenario::Tunnel;
-use crate::scenario::tunnel::NatTraversal;
 use crate::wire::ipv4::Ipv4Prefix;
 
 /// Where distributions put charon.
 const FOLDERS: &[&str] = &["/usr/lib/ipsec", "/usr/libexec/ipsec", "/usr/lib/strongswan", "/usr/libexec/strongswan"];
+
+/// Where an installation from source, or an unpacked package, has charon and its plugins below its prefix.
+const PREFIX_FOLDERS: &[&str] = &[
+    "libexec/ipsec",
+    "lib/ipsec",
+    "libexec/strongswan",
+    "lib/strongswan",
+    "usr/libexec/ipsec",
+    "usr/lib/ipsec",
+    "usr/libexec/strongswan",
+    "usr/lib/strongswan",
+];
 
 /// The plugins that do not come with charon itself in Debian and Ubuntu, and the package each is in.
 const PACKAGES: &[(&str, &str)] = &[
@@ -44,17 +56,73 @@ const STRONGSWAN_CONF: &str = "strongswan.conf";
 const SWANCTL_CONF: &str = "swanctl.conf";
 
 /// The strongSwan driver.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Strongswan;
+#[derive(Clone, Debug)]
+pub struct Strongswan {
+    name: String,
+    /// What it was installed below; the system's own when `None`.
+    prefix: Option<PathBuf>,
+    /// Environment variables for charon.
+    environment: BTreeMap<String, String>,
+}
+
+impl Default for Strongswan {
+    fn default() -> Self {
+        Self { name: "strongswan".to_owned(), prefix: None, environment: BTreeMap::new() }
+    }
+}
+
+impl Strongswan {
+    /// The strongSwan called `name` that was installed below `prefix`.
+    pub fn below(name: &str, prefix: &Path, environment: &BTreeMap<String, String>) -> Self {
+        Self { name: name.to_owned(), prefix: Some(prefix.to_owned()), environment: environment.clone() }
+    }
+
+    fn charon(&self, host: &Host) -> Option<PathBuf> {
+        match &self.prefix {
+            None => host.find("charon", FOLDERS),
+            Some(prefix) => {
+                PREFIX_FOLDERS.iter().map(|folder| prefix.join(folder).join("charon")).find(|file| file.is_file())
+            }
+        }
+    }
+
+    /// Where its plugins may be: beside charon in Debian, below `lib` in an installation from source.
+    fn plugin_folders(&self, charon: &Path) -> Vec<PathBuf> {
+        let beside = charon.parent().map(|folder| folder.join("plugins"));
+        let below = self
+            .prefix
+            .iter()
+            .flat_map(|prefix| PREFIX_FOLDERS.iter().map(|folder| prefix.join(folder).join("plugins")));
+        beside.into_iter().chain(below).collect()
+    }
+
+    /// The first plugin that the data path needs and that is not there, with the package it is in.
+    fn absent_plugin(&self, charon: &Path, data_path: DataPath) -> Option<(&'static str, &'static str)> {
+        let folders = self.plugin_folders(charon);
+        let installed =
+            |plugin: &str| folders.iter().any(|folder| folder.join(format!("libstrongswan-{plugin}.so")).is_file());
+        let needed = config::plugins(data_path);
+        PACKAGES.iter().copied().find(|(plugin, _)| needed.contains(plugin) && !installed(plugin))
+    }
+}
 
 impl Implementation for Strongswan {
     fn name(&self) -> &str {
-        "strongswan"
+        &self.name
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        // charon has no switch for it: it always announces NAT-T, and kernel-libipsec always uses it.
+        Capabilities::all().without(&["nat-traversal-off"])
     }
 
     fn availability(&self, host: &Host) -> Availability {
         let missing = |reason: String, remedy: String| Availability::Missing { reason, remedy };
-        let Some(path) = host.find("charon", FOLDERS) else {
+        let Some(path) = self.charon(host) else {
+            if let Some(prefix) = &self.prefix {
+                let reason = format!("there is no charon below {}", prefix.display());
+                return missing(reason, format!("expected it in one of {}", PREFIX_FOLDERS.join(", ")));
+            }
             let packages = PACKAGES.iter().map(|(_, package)| *package).collect::<Vec<_>>().join(" ");
             let remedy = format!("apt-get install --no-install-recommends strongswan-charon {packages}");
             return missing("strongSwan's charon is not installed".to_owned(), remedy);
@@ -67,11 +135,15 @@ impl Implementation for Strongswan {
                 return missing(reason, tun.clone());
             }
         };
-        if let Some((plugin, package)) = absent_plugin(&path, data_path) {
+        if let Some((plugin, package)) = self.absent_plugin(&path, data_path) {
             let reason = format!("charon's plugin {plugin} is not installed");
-            return missing(reason, format!("apt-get install --no-install-recommends {package}"));
+            let remedy = match self.prefix {
+                None => format!("apt-get install --no-install-recommends {package}"),
+                Some(_) => format!("build it with --enable-{plugin}"),
+            };
+            return missing(reason, remedy);
         }
-        match output_of(&path, &["--version"]) {
+        match output_with(&path, &["--version"], &self.environment) {
             Ok(text) => {
                 let version = text.split_whitespace().last().unwrap_or("unknown").to_owned();
                 Availability::Ready { version, path, data_path }
@@ -84,10 +156,6 @@ impl Implementation for Strongswan {
         let unsupported = |what: String, why: &str| {
             Err(Unsupported { implementation: self.name().to_owned(), what, why: why.to_owned() })
         };
-        if tunnel.nat_traversal == NatTraversal::Off {
-            let why = "charon has no switch for it: it always announces NAT-T, and kernel-libipsec always uses it";
-            return unsupported("phase 1 without NAT traversal".to_owned(), why);
-        }
         if data_path == DataPath::Kernel {
             return Ok(());
         }
@@ -125,14 +193,6 @@ impl Implementation for Strongswan {
     }
 }
 
-/// The first plugin that the data path needs and that is not beside charon, with the package it is in.
-fn absent_plugin(charon: &Path, data_path: DataPath) -> Option<(&'static str, &'static str)> {
-    let folder = charon.parent()?.join("plugins");
-    let installed = |plugin: &str| folder.join(format!("libstrongswan-{plugin}.so")).is_file();
-    let needed = config::plugins(data_path);
-    PACKAGES.iter().copied().find(|(plugin, _)| needed.contains(plugin) && !installed(plugin))
-}
-
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
@@ -153,10 +213,9 @@ mod tests {
     ) {
         let mut tunnel = config::tests::tunnel();
         tunnel.traffic = vec![TrafficPair::between(local.parse().unwrap(), remote.parse().unwrap())];
-        let outcome = Strongswan.supports(&tunnel, DataPath::Tun);
+        let strongswan = Strongswan::default();
+        let outcome = strongswan.supports(&tunnel, DataPath::Tun);
         assert_eq!(outcome.map_err(|unsupported| unsupported.what), expected.map_err(str::to_owned));
-        assert_eq!(Strongswan.supports(&tunnel, DataPath::Kernel), Ok(()));
-        tunnel.nat_traversal = NatTraversal::Off;
-        assert!(Strongswan.supports(&tunnel, DataPath::Kernel).is_err());
+        assert_eq!(strongswan.supports(&tunnel, DataPath::Kernel), Ok(()));
     }
 }

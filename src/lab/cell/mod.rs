@@ -52,6 +52,8 @@ pub struct CellRun<'a> {
     pub folder: &'a Path,
     /// The seed of every random choice of router and internet.
     pub seed: u64,
+    /// Whether it fails when it turns out that the implementation cannot run it.
+    pub strict: bool,
 }
 
 /// Why a cell could not be run.
@@ -87,6 +89,11 @@ pub async fn run(run: &CellRun<'_>, beginning: Beginning) -> Result<EventLog, Ce
     let result = tokio::time::timeout(LIMIT, LocalSet::new().run_until(perform(run, clock, &recorder))).await;
     match result {
         Ok(Ok(())) => {}
+        // What only the running program could tell, such as an algorithm that its libraries lack.
+        Ok(Err(CellError::Implementation(Failure::Unsupported(unsupported)))) => {
+            let (reason, remedy) = (unsupported.to_string(), String::new());
+            recorder.now(Happening::Skipped { reason, remedy, strict: run.strict });
+        }
         Ok(Err(error)) => recorder.now(Happening::HarnessFailed { reason: error.to_string() }),
         Err(_) => {
             recorder.now(Happening::HarnessFailed { reason: format!("the cell took longer than {LIMIT:?}") });
@@ -207,6 +214,7 @@ async fn conclude(mut stage: Stage<'_>) {
     }
     match stage.running.sas().await {
         Ok(state) => stage.recorder.now(Happening::Sas { state: Box::new(state) }),
+        Err(Failure::Untold { .. }) => stage.recorder.now(Happening::SasUntold),
         Err(failure) => stage.recorder.now(Happening::HarnessFailed { reason: failure.to_string() }),
     }
     let recorder = stage.recorder.clone();

@@ -1,0 +1,249 @@
+//! Implementations that are declared in `ike-interop.toml`, against the router, in a sandbox that `main` enters on its first
+//! line. What needs strongSwan is ignored, with the reason printed, where charon cannot run.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use ike_interop::cli;
+use ike_interop::implementations::strongswan::Strongswan;
+use ike_interop::implementations::{Availability, Host, Implementation, Registry, declared};
+use ike_interop::lab::sandbox;
+use ike_interop::report::{CellReport, CellResult};
+use ike_interop::run::{Runner, Settings, Snapshots};
+use ike_interop::scenario::{self, Cell};
+use libtest_mimic::{Arguments, Failed, Trial};
+
+fn main() -> ExitCode {
+    // The built-in implementation is this very program, started anew in its namespace.
+    if std::env::args().nth(1).as_deref() == Some("gateway") {
+        return cli::main();
+    }
+    // Before any thread is there.
+    if let Err(error) = sandbox::enter() {
+        eprintln!("{}", error.diagnostic());
+        return cli::UNFIT_MACHINE.into();
+    }
+    let charon = match Strongswan::default().availability(&Host::probe()) {
+        Availability::Ready { path, .. } => Some(path),
+        Availability::Missing { reason, remedy } | Availability::Unfit { reason, remedy } => {
+            println!("those with charon are ignored: {reason}; {remedy}");
+            None
+        }
+    };
+    let ignored = charon.is_none();
+    let prefix = charon.unwrap_or_default();
+    let trials = vec![
+        Trial::test("charon_by_its_command_lines_brings_tunnels_up", by_command_lines).with_ignored_flag(ignored),
+        Trial::test("two_versions_of_strongswan_are_two_columns", move || two_versions(&prefix))
+            .with_ignored_flag(ignored),
+        Trial::test("what_goes_wrong_with_a_daemon_is_told", daemons_that_fail),
+        Trial::test("one_that_claims_anything_is_refused", claims_anything),
+        Trial::test("what_is_not_supported_is_skipped", unsupported),
+    ];
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A folder of this test alone, with an `ike-interop.toml` of that text; relative paths are those of the fixtures.
+fn declare(test: &str, text: &str) -> Result<(PathBuf, Registry), Failed> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("declared").join(test);
+    std::fs::create_dir_all(&folder)?;
+    let file = folder.join(declared::FILE_NAME);
+    std::fs::write(&file, text)?;
+    let registry = declared::load(&file)
+        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
+    Ok((folder, registry))
+}
+
+/// The cells of the scenario `name` with `implementation` against the release 15.x.
+fn cells(registry: &Registry, name: &str, implementation: &str) -> Result<Vec<Cell>, Failed> {
+    let path = root().join(format!("scenarios/{name}.yaml"));
+    let scenarios = scenario::load_tree(&[path], registry.names())
+        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<String>())?;
+    let cells: Vec<Cell> = scenario::cells(&scenarios)
+        .into_iter()
+        .filter(|cell| cell.implementation.word() == implementation && cell.release.word() == "15.x")
+        .collect();
+    if cells.is_empty() { Err(format!("{name} has no cell with {implementation}").into()) } else { Ok(cells) }
+}
+
+fn run(registry: Registry, test: &str, cells: Vec<Cell>) -> Result<Vec<CellReport>, Failed> {
+    let settings = Settings {
+        jobs: 3,
+        out: Path::new(env!("CARGO_TARGET_TMPDIR")).join("declared").join(test).join("out"),
+        seed: 1,
+        fail_fast: false,
+        retries: 0,
+        snapshots: Snapshots::Off,
+        strict: false,
+    };
+    Ok(Runner::new(settings, registry).run(cells, |_| ())?)
+}
+
+fn all_pass(reports: &[CellReport]) -> Result<(), Failed> {
+    for report in reports {
+        if report.result != CellResult::Pass {
+            return Err(format!("{}: {:?}: {:?}", report.name, report.result, report.reason).into());
+        }
+    }
+    Ok(())
+}
+
+/// Tunnels that work, with traffic, and tunnels that the router refuses, with their fixed twins: phases 1 and 2, one pair of
+/// selectors and two, all judged by the wire, the router and what `swanctl --list-sas` says.
+fn by_command_lines() -> Result<(), Failed> {
+    let registry = declared::load(&root().join("fixtures/declared/ike-interop.toml"))
+        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<String>())?;
+    let mut all = Vec::new();
+    for name in [
+        "tunnel/plain",
+        "tunnel/two-subnets",
+        "phase1/psk-mismatch",
+        "phase1/policy-mismatch",
+        "phase2/acl-not-mirrored",
+        "phase2/pfs-mismatch",
+    ] {
+        all.extend(cells(&registry, name, "charon-by-hand")?);
+    }
+    let reports = run(registry, "by-command-lines", all)?;
+    assert_eq!(reports.len(), 2 + 2 * 4, "each negative has its positive");
+    all_pass(&reports)
+}
+
+/// A second strongSwan: the first one's files, found below another prefix.
+fn two_versions(charon: &Path) -> Result<(), Failed> {
+    let test = "two-versions";
+    let text = "[implementation.strongswan-2]\nkind = 'strongswan'\nprefix = 'prefix'\n";
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("declared").join(test);
+    let below = folder.join("prefix/lib");
+    std::fs::create_dir_all(&below)?;
+    let link = below.join("ipsec");
+    // What an earlier run of this test left.
+    let _ = std::fs::remove_file(&link);
+    std::os::unix::fs::symlink(charon.parent().unwrap_or(Path::new("/")), link)?;
+    let (_, registry) = declare(test, text)?;
+    let name = "tunnel/plain";
+    let both = [cells(&registry, name, "strongswan")?, cells(&registry, name, "strongswan-2")?].concat();
+    let reports = run(registry, test, both)?;
+    assert_eq!(reports.len(), 2);
+    all_pass(&reports)?;
+    let log = std::fs::read_to_string(reports[1].artifacts.as_deref().unwrap_or(Path::new("")).join("dut.log"))?;
+    assert!(log.contains("ESTABLISHED") || log.contains("established"), "{log}");
+    Ok(())
+}
+
+fn shell(name: &str, script: &str, more: &str) -> String {
+    format!(
+        "[implementation.{name}]\nkind = 'command'\ncommand = ['sh', '-c', '''{script}''']\ndata_path = 'tun'\n\
+         initiate = {{ command = ['true'], established = 'never' }}\n{more}\n"
+    )
+}
+
+fn daemons_that_fail() -> Result<(), Failed> {
+    let cases = [
+        (
+            "exits",
+            "echo no licence >&2; exit 3",
+            "ready = { pattern = 'up' }",
+            "exits ended by itself (exit status: 3)",
+        ),
+        ("mute", "exec sleep 60", "ready = { pattern = 'up', within = '300ms' }", "mute was not ready after 0.3 s"),
+        (
+            "unfit",
+            "echo port 500 is taken; exec sleep 60",
+            "ready = { pattern = 'up', unfit = 'is taken' }",
+            "unfit started unfit: port 500 is taken",
+        ),
+        (
+            "setup",
+            "echo up; exec sleep 60",
+            "ready = { pattern = 'up' }\nsetup = [['sh', '-c', 'echo bad file; exit 1']]",
+            "bad file",
+        ),
+        (
+            "status",
+            "echo up; exec sleep 60",
+            "status = { command = ['false'], phase1 = '(?P<initiator_cookie>.)(?P<responder_cookie>.)', phase2 = '(?P<spi_in>.)(?P<spi_out>.)' }",
+            "`false` ended with exit status: 1",
+        ),
+    ];
+    for (name, script, more, expected) in cases {
+        let (_, registry) = declare(name, &shell(name, script, more))?;
+        let wanted = cells(&registry, "tunnel/plain", name)?;
+        // The steps of the last one would only wait for a tunnel that does not come.
+        let wanted: Vec<Cell> = wanted
+            .into_iter()
+            .map(|mut cell| {
+                std::sync::Arc::make_mut(&mut cell.scenario).steps.clear();
+                cell
+            })
+            .collect();
+        let reports = run(registry, name, wanted)?;
+        let reason = reports[0].reason.clone().unwrap_or_default();
+        assert_eq!(reports[0].result, CellResult::Error, "{name}: {reason}");
+        assert!(reason.contains(expected), "{name}: {reason}");
+    }
+    Ok(())
+}
+
+fn claims_anything() -> Result<(), Failed> {
+    let test = "claims-anything";
+    let script =
+        |body: &str| format!("probe = {{ command = ['sh', '-c', '{body}', 'probe', '{{{{ capability }}}}'] }}");
+    let cases = [
+        // Says yes to everything.
+        ("liar", script("exit 0"), CellResult::Error, "claims to have `"),
+        // Fails for a reason of its own, which is no answer.
+        ("broken", script("echo out of memory; exit 1"), CellResult::Error, "it said last: out of memory"),
+        // Knows what it knows; then its daemon is started.
+        (
+            "honest",
+            script(
+                "case $1 in main-mode|ike-aes*|ike-sha*|ike-modp*|esp-aes*|esp-sha*|nat-traversal-*|identity-address) exit 0;; *) exit 127;; esac",
+            ),
+            CellResult::Error,
+            "ended by itself",
+        ),
+    ];
+    for (name, probe, result, expected) in cases {
+        let text = format!(
+            "[implementation.{name}]\nkind = 'command'\ncommand = ['true']\ndata_path = 'tun'\n\
+             ready = {{ pattern = 'up' }}\ninitiate = {{ command = ['true'] }}\n{probe}\n"
+        );
+        let (_, registry) = declare(&format!("{test}-{name}"), &text)?;
+        let wanted = cells(&registry, "tunnel/plain", name)?;
+        let reports = run(registry, test, wanted)?;
+        let reason = reports[0].reason.clone().unwrap_or_default();
+        assert_eq!(reports[0].result, result, "{name}: {reason}");
+        assert!(reason.contains(expected), "{name}: {reason}");
+    }
+    Ok(())
+}
+
+fn unsupported() -> Result<(), Failed> {
+    let cases = [
+        ("declared", "data_path = 'tun'\ncapabilities = ['main-mode', 'ike-*']", "cannot do esp-aes128"),
+        ("asked", "data_path = 'tun'\nprobe = { command = ['sh', '-c', 'exit 127'] }", "cannot do esp-aes128"),
+        (
+            "said",
+            "data_path = 'tun'\nprobe = { command = ['echo', 'not supported'], unsupported = 'not supported' }",
+            "cannot do esp-aes128",
+        ),
+        ("no-data-path", "data_path = 'none'", "it sends traffic, and there is no data path"),
+    ];
+    for (name, more, expected) in cases {
+        let text = format!(
+            "[implementation.{name}]\nkind = 'command'\ncommand = ['sh']\ninitiate = {{ command = ['true'] }}\n{more}\n"
+        );
+        let (_, registry) = declare(name, &text)?;
+        let wanted = cells(&registry, "tunnel/plain", name)?;
+        let reports = run(registry, name, wanted)?;
+        let reason = reports[0].reason.clone().unwrap_or_default();
+        assert_eq!(reports[0].result, CellResult::Skip, "{name}: {reason}");
+        assert!(reason.contains(expected), "{name}: {reason}");
+    }
+    Ok(())
+}
