@@ -465,8 +465,9 @@ fn cells_are_selected_by_name_implementation_release_and_tag() {
     );
     assert_eq!(cell_names(&by_name("phase2/pfs-mismatch/builtin/12.4")), ["phase2/pfs-mismatch/builtin/12.4"]);
     assert_eq!(by_name("phase2/pfs-mismatch/builtin").len(), 6);
-    assert_eq!(by_name("phase2/pfs-mismatch").len(), 12);
-    assert_eq!(by_name("phase2/pfs-mismatch/").len(), 12);
+    let whole = all.iter().filter(|cell| cell.scenario.name == "phase2/pfs-mismatch").count();
+    assert_eq!(by_name("phase2/pfs-mismatch").len(), whole);
+    assert_eq!(by_name("phase2/pfs-mismatch/").len(), whole);
     assert!(by_name("phase2").iter().all(|cell| cell.name.starts_with("phase2/")));
 
     let narrow = select(Selection {
