@@ -113,7 +113,7 @@ pub fn write_capture(output: impl Write, log: &EventLog, frames: &[LoggedFrame<'
 }
 
 /// What a frame is, in a line.
-fn describe(frame: &LoggedFrame<'_>) -> String {
+pub fn describe(frame: &LoggedFrame<'_>) -> String {
     let Some(observed) = &frame.observed else { return String::new() };
     match &observed.content {
         Content::Ike(message) => {
@@ -153,7 +153,8 @@ fn decisions(log: &EventLog, from: usize, until: usize) -> Vec<String> {
     entries.iter().filter_map(|entry| decision(&entry.what)).collect()
 }
 
-fn decision(what: &Happening) -> Option<String> {
+/// What router or internet decided, in a line.
+pub fn decision(what: &Happening) -> Option<String> {
     let event = match what {
         Happening::Internet { event } => return Some(format!("internet: {}", words::on_the_way(event))),
         Happening::Router { event } => &**event,

@@ -1,5 +1,6 @@
 //! How a run is told: on the terminal, as JSON, as JUnit XML.
 
+mod html;
 mod json;
 mod junit;
 mod progress;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use html::{Story, report_html};
 pub use json::{ResultCell, ResultsError, read_results, results_json, results_schema};
 pub use junit::junit_xml;
 pub use progress::Progress;
@@ -62,6 +64,18 @@ impl CellResult {
         }
     }
 
+    /// What it says of a cell, in one sentence.
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::Pass => "All was as expected.",
+            Self::Fail => "Something was not as expected, or a known failure passed.",
+            Self::Skip => "It cannot run on this machine.",
+            Self::Known => "It failed, as the scenario says it is known to.",
+            Self::Flaky => "It passed, but not at the first attempt.",
+            Self::Error => "The harness itself failed.",
+        }
+    }
+
     /// Whether the run as a whole fails by it.
     pub fn fails_the_run(self) -> bool {
         matches!(self, Self::Fail | Self::Error)
@@ -93,6 +107,8 @@ pub struct CellReport {
     pub verdict: Option<Verdict>,
     /// Where its evidence was written.
     pub artifacts: Option<PathBuf>,
+    /// What its page tells; `None` when there is no log to tell from.
+    pub story: Option<Box<Story>>,
 }
 
 impl CellReport {
@@ -102,11 +118,13 @@ impl CellReport {
         if let Some((reason, remedy, strict)) = log.skipped() {
             let result = if strict { CellResult::Fail } else { CellResult::Skip };
             let remedy = (!remedy.is_empty()).then(|| remedy.to_owned());
-            return Self { result, reason: Some(reason.to_owned()), remedy, ..of };
+            let story = Some(Box::new(Story::new(cell, log, None)));
+            return Self { result, reason: Some(reason.to_owned()), remedy, story, ..of };
         }
         let verdict = judge(cell, log);
         let (result, reason) = outcome(&verdict, log.header.attempt, cell.known_failure());
-        Self { result, reason, verdict: Some(verdict), ..of }
+        let story = Some(Box::new(Story::new(cell, log, Some(&verdict))));
+        Self { result, reason, verdict: Some(verdict), story, ..of }
     }
 
     /// A cell of which not even the log could be written.
@@ -133,11 +151,12 @@ impl CellReport {
             duration: Duration::ZERO,
             verdict: None,
             artifacts: None,
+            story: None,
         }
     }
 }
 
-/// Writes what a run tells of all its cells together: `results.json` and `junit.xml`.
+/// Writes what a run tells of all its cells together: `results.json`, `junit.xml` and `report.html`.
 ///
 /// # Errors
 ///
@@ -145,7 +164,8 @@ impl CellReport {
 pub fn write_files(out: &Path, cells: &[CellReport]) -> io::Result<()> {
     fs::create_dir_all(out)?;
     fs::write(out.join("results.json"), results_json(cells, out))?;
-    fs::write(out.join("junit.xml"), junit_xml(cells).map_err(io::Error::other)?)
+    fs::write(out.join("junit.xml"), junit_xml(cells).map_err(io::Error::other)?)?;
+    fs::write(out.join("report.html"), report_html(cells, out).map_err(io::Error::other)?)
 }
 
 /// The result of a judged cell: a known failure that passes is a failure, so that the list of them stays true.

@@ -84,6 +84,11 @@ impl Exchange {
         shown.map(|message| message.repeated += 1).is_some()
     }
 
+    /// The lines of each message, with the number of its packet.
+    pub(super) fn messages(&self) -> impl Iterator<Item = (u64, &[String])> {
+        self.messages.iter().map(|message| (message.number, message.lines.as_slice()))
+    }
+
     /// Counts a retransmission.
     pub(super) fn repeated(&mut self, name: MessageName) {
         if let Some(message) = self.messages.iter_mut().find(|message| message.name == name) {

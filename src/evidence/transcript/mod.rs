@@ -150,6 +150,20 @@ impl Transcript {
         out
     }
 
+    /// The lines of each message of the exchanges that are held, by its packet number and as the text has them.
+    pub fn messages(&self) -> HashMap<u64, String> {
+        let mut letters = self.letters.clone();
+        let mut messages = HashMap::new();
+        for exchange in &self.exchanges {
+            for (number, lines) in exchange.messages() {
+                let mut text = String::new();
+                letters.put_into(&mut text, &lines.join("\n"));
+                messages.insert(number, text);
+            }
+        }
+        messages
+    }
+
     fn ends(&self, observed: &Observed<'_>) -> (String, String) {
         (self.names.end(observed.source.ip()), self.names.end(observed.destination.ip()))
     }

@@ -1,0 +1,136 @@
+use std::path::Path;
+use std::time::Duration;
+
+use super::timeline::{Anchor, Fate, Message, Row};
+use super::*;
+use crate::evidence::log::{Entry, Happening, Link};
+use crate::ios::console::Mark;
+use crate::scenario::Cell;
+use crate::time::Instant;
+use crate::verdict::rig::{cell, engines, log, run};
+
+fn healthy() -> (Cell, Vec<Entry>) {
+    let cell = cell("tunnel/plain", false);
+    let entries = run(&cell, engines(&cell));
+    (cell, entries)
+}
+
+fn report(cell: &Cell, entries: Vec<Entry>) -> CellReport {
+    CellReport::of_log(cell, &log(entries), Path::new("out/cells/x"))
+}
+
+fn messages(report: &CellReport) -> Vec<&Message> {
+    let rows = report.story.as_ref().unwrap().timeline.rows.iter();
+    let anchors = rows.filter_map(|row| match &row.anchor {
+        Some(Anchor::Message(message)) => Some(message),
+        _ => None,
+    });
+    anchors.collect()
+}
+
+/// The JSON of a page.
+fn data(page: &str) -> serde_json::Value {
+    let (_, json) = page.split_once(r#"<script type="application/json" id="data">"#).unwrap();
+    serde_json::from_str(json.split_once("</script>").unwrap().0).unwrap()
+}
+
+#[test]
+fn the_page_needs_nothing_but_itself() {
+    let (cell, entries) = healthy();
+    let page = report_html(&[report(&cell, entries)], Path::new("out")).unwrap();
+    let outside = page.replace("http://www.w3.org/2000/svg", "");
+    for reference in ["http://", "https://", "src=", "@import", "url("] {
+        assert!(!outside.contains(reference), "{reference}");
+    }
+    let data = data(&page);
+    assert_eq!(data["cells"][0]["name"], "tunnel/plain/builtin/12.4");
+    assert_eq!(data["cells"][0]["folder"], "cells/x", "as seen from the page's folder");
+}
+
+#[test]
+fn texts_of_logs_and_scenarios_are_no_markup() {
+    let evil = "</script><script>alert(1)</script><!--";
+    let (cell, mut entries) = healthy();
+    let at = entries.last().unwrap().at;
+    let line = Happening::Console { text: evil.to_owned(), mark: Mark::Recalled, source: Default::default() };
+    entries.insert(entries.len() - 1, Entry { at, what: line });
+    let mut report = report(&cell, entries);
+    report.story.as_mut().unwrap().title = evil.to_owned();
+    report.scenario = format!("{evil}/x");
+    let page = report_html(&[report], Path::new("out")).unwrap();
+    assert_eq!(page.matches("<script").count(), 2, "the data and the page's own");
+    assert!(!page.contains("<!--"));
+    let data = data(&page);
+    assert!(data["texts"].as_array().unwrap().iter().any(|text| text == evil), "and it is shown as it is");
+}
+
+#[test]
+fn every_message_is_an_arrow_with_its_payloads() {
+    let (cell, entries) = healthy();
+    let report = report(&cell, entries);
+    let messages = messages(&report);
+    let names: Vec<&str> = messages.iter().map(|message| message.name.as_str()).take(9).collect();
+    let main = ["main-mode-1", "main-mode-2", "main-mode-3", "main-mode-4", "main-mode-5", "main-mode-6"];
+    assert_eq!(names[..6], main);
+    assert_eq!(names[6..], ["quick-mode-1", "quick-mode-2", "quick-mode-3"]);
+    assert!(messages.iter().all(|message| message.fate == Fate::Arrived));
+    assert!(messages[0].by_dut && !messages[1].by_dut);
+    assert!(messages[0].payloads.contains("transform 1 KEY_IKE"), "{}", messages[0].payloads);
+    assert!(messages[6].payloads.contains("IDci"), "quick mode is decrypted: {}", messages[6].payloads);
+}
+
+#[test]
+fn a_message_that_never_arrives_ends_on_its_way() {
+    let (cell, mut entries) = healthy();
+    // The first frame on the router's link is main mode 1; the router's answer stays, as in a capture that began late.
+    let lost = |entry: &Entry| matches!(entry.what, Happening::Frame { link: Link::Cisco, outbound: true, .. });
+    let at = entries.iter().position(lost).unwrap();
+    let frame = entries.remove(at);
+    let report_of = |entries: &[Entry]| report(&cell, entries.to_vec());
+    let first = |report: &CellReport| messages(report)[0].fate;
+    assert_eq!(first(&report_of(&entries)), Fate::Lost);
+    entries.insert(at, frame.clone());
+    entries.insert(at, frame.clone());
+    assert_eq!(first(&report_of(&entries)), Fate::Repeated(2));
+    entries.remove(at);
+    if let Happening::Frame { octets, .. } = &mut entries[at].what {
+        *octets.last_mut().unwrap() ^= 1;
+    }
+    assert_eq!(first(&report_of(&entries)), Fate::Changed);
+}
+
+#[test]
+fn long_logs_are_bounded_and_say_so() {
+    let (cell, mut entries) = healthy();
+    let at = entries.last().unwrap().at;
+    let noise = (0..50_000).map(|number| {
+        let text = format!("{number} {}", "x".repeat(10_000.min(number)));
+        Entry { at: at + Duration::from_micros(number as u64), what: Happening::Log { stderr: false, text } }
+    });
+    let end = entries.pop().unwrap();
+    entries.extend(noise);
+    entries.push(Entry { at: Instant::from_start(Duration::from_secs(100)), ..end });
+    let report = report(&cell, entries);
+    let timeline = &report.story.as_ref().unwrap().timeline;
+    let shown = |row: &Row| row.dut.len();
+    assert_eq!(timeline.rows.iter().map(shown).sum::<usize>(), 1000);
+    assert_eq!(timeline.more_dut, 49_000);
+    let page = report_html(&[report], Path::new("out")).unwrap();
+    assert!(page.len() < 700_000, "{}", page.len());
+}
+
+#[test]
+fn the_lines_that_disagree_are_marked_on_both_sides() {
+    let broken = cell("phase2/acl-not-mirrored", false);
+    let mut pair = engines(&broken);
+    let half = crate::ike::Selector::subnet("10.1.0.0".parse().unwrap(), "255.255.255.128".parse().unwrap());
+    pair.b.owner.entries[0].selectors.remote = half;
+    let report = report(&broken, run(&broken, pair));
+    let story = report.story.unwrap();
+    let marked = |cisco| {
+        let configs = story.configs.iter().filter(move |config| config.cisco == cisco);
+        configs.flat_map(|config| config.marks.iter().map(|(line, _)| config.text.lines().nth(line - 1).unwrap()))
+    };
+    assert!(marked(true).any(|line| line.contains("access-list 101 permit ip")));
+    assert!(marked(false).any(|line| line.contains("traffic:")));
+}

@@ -1,0 +1,333 @@
+//! The reports of a real run, as a person and as other programs look at them: the page in headless Chromium, `results.json`
+//! against its schema, and everything made again from the event logs.
+//!
+//! What is not installed is skipped with the reason, unless `IKE_INTEROP_STRICT` is set.
+
+mod browser;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use browser::{Browser, Key};
+use serde_json::{Value, json};
+
+/// Three scenarios of which one has twins and one loses a message, with the built-in implementation.
+const CELLS: [&str; 3] = ["phase1/lost-main-mode-4", "phase2/acl-not-mirrored", "tunnel/plain"];
+
+fn program(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ike-interop"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments).env("NO_COLOR", "1");
+    // What the test itself runs under is nothing the program is to speak to.
+    for variable in ["GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "CI_NODE_INDEX", "CI_NODE_TOTAL", "JOB_COMPLETION_INDEX"]
+    {
+        command.env_remove(variable);
+    }
+    command.output().unwrap()
+}
+
+fn told(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report").join(name);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// The folder of a run, made once; `None` where no lab can stand.
+fn run() -> Option<&'static Path> {
+    static RUN: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let make = || {
+        let out = folder("run");
+        let arguments = ["run", "-i", "builtin", "--ios", "12.4,15.x", "--out", out.to_str()?];
+        let output = program(&[&arguments[..], &CELLS].concat());
+        if output.status.code() == Some(3) {
+            skipped(&format!("no lab can stand here: {}", told(&output)));
+            return None;
+        }
+        assert!(output.status.success(), "{}", told(&output));
+        Some(out)
+    };
+    RUN.get_or_init(make).as_deref()
+}
+
+fn skipped(why: &str) {
+    assert!(std::env::var_os("IKE_INTEROP_STRICT").is_none(), "{why}");
+    eprintln!("skipped: {why}");
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&entry.path(), &target),
+            false => drop(fs::copy(entry.path(), target).unwrap()),
+        }
+    }
+}
+
+const WHOLE: [&str; 3] = ["results.json", "junit.xml", "report.html"];
+
+#[test]
+fn everything_is_made_again_from_the_event_logs_alone() {
+    let Some(run) = run() else { return };
+    let again = folder("again");
+    copy(&run.join("cells"), &again.join("cells"));
+    let mut made = Vec::new();
+    let cells = ["tunnel/plain/builtin/12.4", "phase2/acl-not-mirrored/builtin/15.x-fixed"];
+    for name in ["transcript.txt", "capture.pcapng", "cisco.log", "dut.log", "configs/cisco/running-config.ios"] {
+        for cell in cells {
+            let file = Path::new("cells").join(cell).join(name);
+            made.push(fs::read(again.join(&file)).unwrap());
+            fs::remove_file(again.join(file)).unwrap();
+        }
+    }
+    let output = program(&["report", again.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", told(&output));
+    let mut made = made.into_iter();
+    for name in ["transcript.txt", "capture.pcapng", "cisco.log", "dut.log", "configs/cisco/running-config.ios"] {
+        for cell in cells {
+            let file = again.join("cells").join(cell).join(name);
+            assert_eq!(fs::read(&file).unwrap(), made.next().unwrap(), "{}", file.display());
+        }
+    }
+    for name in WHOLE {
+        assert!(fs::read(again.join(name)).unwrap() == fs::read(run.join(name)).unwrap(), "{name} differs");
+    }
+}
+
+#[test]
+fn shards_are_merged_into_the_whole() {
+    let Some(run) = run() else { return };
+    let [one, two] = ["one", "two"].map(|name| folder(&format!("shard-{name}")));
+    copy(&run.join("cells/phase1"), &one.join("cells/phase1"));
+    copy(&run.join("cells/phase2"), &two.join("cells/phase2"));
+    copy(&run.join("cells/tunnel"), &two.join("cells/tunnel"));
+    let whole = folder("whole");
+    let paths = [&one, &two, &whole].map(|path| path.to_str().unwrap().to_owned());
+    let output = program(&["merge", &paths[0], &paths[1], "--out", &paths[2]]);
+    assert!(output.status.success(), "{}", told(&output));
+    for name in WHOLE {
+        assert!(fs::read(whole.join(name)).unwrap() == fs::read(run.join(name)).unwrap(), "{name} differs");
+    }
+    // A shard that was run again counts once.
+    let output = program(&["merge", &paths[0], &paths[1], &paths[0], "--out", &paths[2]]);
+    assert!(output.status.success() && !told(&output).contains("more than once"), "{}", told(&output));
+    let twice = folder("shard-twice");
+    copy(&one, &twice);
+    let output = program(&["merge", &paths[0], twice.to_str().unwrap(), &paths[1], "--out", &paths[2]]);
+    assert!(told(&output).contains("was run more than once; the last run counts"), "{}", told(&output));
+    assert_eq!(fs::read(whole.join("results.json")).unwrap(), fs::read(run.join("results.json")).unwrap());
+}
+
+#[test]
+fn logs_that_cannot_be_used_are_told_and_the_others_used() {
+    let Some(run) = run() else { return };
+    let out = folder("damaged");
+    copy(&run.join("cells"), &out.join("cells"));
+    let log = |cell: &str| out.join("cells").join(cell).join("events.jsonl");
+    let cut = log("tunnel/plain/builtin/12.4");
+    let text = fs::read(&cut).unwrap();
+    fs::write(&cut, &text[..text.len() / 2]).unwrap();
+    let other = log("tunnel/plain/builtin/15.x");
+    let text = fs::read_to_string(&other).unwrap();
+    fs::write(&other, text.replacen("\"version\":2", "\"version\":7", 1)).unwrap();
+    fs::write(log("phase1/lost-main-mode-4/builtin/12.4"), b"\x89PNG\r\n\x1a\n").unwrap();
+    let output = program(&["report", out.to_str().unwrap()]);
+    let told = told(&output);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("15.x/events.jsonl: the event log has version 7; this program reads version 2"), "{told}");
+    assert!(told.contains("lost-main-mode-4/builtin/12.4/events.jsonl: it is no event log"), "{told}");
+    assert!(told.contains("what stands before it is used"), "{told}");
+    let results: Value = serde_json::from_slice(&fs::read(out.join("results.json")).unwrap()).unwrap();
+    assert_eq!(results["cells"].as_array().unwrap().len(), 6);
+    assert_eq!(results["summary"]["error"], 1, "the cell of which half is known");
+    assert_eq!(results["summary"]["pass"], 5);
+}
+
+#[test]
+fn folders_without_event_logs_are_refused() {
+    let empty = folder("empty");
+    let empty = empty.to_str().unwrap();
+    for (arguments, words) in [
+        (&["report", "/nonexistent/run"][..], "cannot read the folder /nonexistent/run"),
+        (&["report", empty][..], "there is no event log below"),
+        (&["merge", empty, "--out", "/nonexistent/whole"][..], "there is no event log below"),
+        (&["merge", "--out", empty][..], "required arguments"),
+        (&["merge", empty][..], "--out"),
+    ] {
+        let output = program(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", told(&output));
+        assert!(told(&output).contains(words), "{arguments:?}: {}", told(&output));
+    }
+}
+
+#[test]
+fn results_json_fits_its_schema() {
+    let Some(run) = run() else { return };
+    let schema = folder("schema").join("results.schema.json");
+    fs::write(&schema, program(&["schema", "--results"]).stdout).unwrap();
+    let validate = |file: &Path| {
+        Command::new("python3").args(["-W", "ignore", "-m", "jsonschema", "-i"]).arg(file).arg(&schema).output()
+    };
+    let results = run.join("results.json");
+    match validate(&results) {
+        Ok(output) if !told(&output).contains("No module named jsonschema") => {
+            assert!(output.status.success(), "{}", told(&output));
+        }
+        _ => return skipped("there is no python3 with jsonschema"),
+    }
+    // And the schema can refuse.
+    let good: Value = serde_json::from_slice(&fs::read(&results).unwrap()).unwrap();
+    for (pointer, value) in [
+        ("/version", json!(2)),
+        ("/cells/0/result", json!("perhaps")),
+        ("/cells/0/twin", json!("third")),
+        ("/cells/0/duration_s", json!(-1)),
+        ("/summary", json!({ "pass": 1 })),
+    ] {
+        let mut bad = good.clone();
+        *bad.pointer_mut(pointer).unwrap() = value;
+        let file = schema.with_file_name("bad.json");
+        fs::write(&file, bad.to_string()).unwrap();
+        assert!(!validate(&file).unwrap().status.success(), "{pointer} may be {}", bad.pointer(pointer).unwrap());
+    }
+}
+
+#[test]
+fn the_page_is_of_reasonable_size() {
+    let Some(run) = run() else { return };
+    // Eight cells share little; a run of hundreds has most lines of its logs in common.
+    let size = fs::metadata(run.join("report.html")).unwrap().len();
+    assert!(size < 8 * 50_000, "{size} octets");
+}
+
+#[test]
+fn the_page_works_in_a_browser() {
+    let Some(run) = run() else { return };
+    let browser = match Browser::start() {
+        Ok(browser) => browser,
+        Err(why) => return skipped(&why),
+    };
+    browser.open(&format!("file://{}", run.join("report.html").display()));
+    let shown =
+        "[...document.querySelectorAll('button.cell')].filter(b => b.checkVisibility({ visibilityProperty: true }))";
+    let count = || browser.ask(&format!("return {shown}.length"));
+    assert_eq!(count(), 8, "two scenarios and one with twins, against two releases");
+
+    // Filters, one by one.
+    let set = |name: &str, value: &str| {
+        browser.ask(&format!(
+            "const field = document.querySelector('#filters').elements['{name}'];
+             field.value = '{value}'; field.dispatchEvent(new Event('input', {{ bubbles: true }}));"
+        ));
+    };
+    set("release", "15.x");
+    assert_eq!(count(), 4);
+    set("text", "mirror");
+    assert_eq!(count(), 2, "by its title");
+    set("tag", "misconfiguration");
+    assert_eq!(count(), 2);
+    set("text", "no such thing");
+    assert_eq!(count(), 0);
+    assert_eq!(browser.ask("return !document.getElementById('nothing').hidden"), true);
+    browser.ask("document.querySelector('#filters button[type=reset]').click()");
+    browser.until("return document.getElementById('shown').textContent === '8 cells'");
+    browser.ask("document.querySelector('input[value=pass]').click()");
+    assert_eq!(count(), 0, "every cell passed");
+    browser.ask("document.querySelector('input[value=pass]').click()");
+
+    // The matrix by keyboard: one stop of the focus order, arrows inside.
+    assert_eq!(browser.ask("return document.querySelectorAll('button.cell[tabindex=\"0\"]').length"), 1);
+    browser.ask("document.querySelector('button.cell[tabindex=\"0\"]').focus()");
+    let focused = || browser.ask("return document.activeElement.getAttribute('aria-label')");
+    assert_eq!(focused(), "phase1/lost-main-mode-4, builtin, 12.4: pass");
+    browser.press(&[Key::Right, Key::Down]);
+    assert_eq!(focused(), "phase2/acl-not-mirrored, builtin, 15.x, broken: pass");
+    browser.press(&[Key::Down, Key::Left]);
+    assert_eq!(focused(), "phase2/acl-not-mirrored, builtin, 12.4, fixed: pass");
+    browser.press(&[Key::End, Key::Up]);
+    assert_eq!(focused(), "phase2/acl-not-mirrored, builtin, 15.x, broken: pass");
+    browser.press(&[Key::Enter]);
+    browser.until(
+        "return document.querySelector('#cell h2')?.textContent.startsWith('phase2/acl-not-mirrored/builtin/15.x ')",
+    );
+    assert_eq!(browser.ask("return document.activeElement.tagName"), "H2", "who reads aloud begins there");
+
+    // The story: marked lines, a message that opens by keyboard, the console beside it.
+    let marked =
+        browser.ask("return [...document.querySelectorAll('li.marked')].map(line => line.textContent).join('|')");
+    assert!(marked.as_str().unwrap().contains("access-list 101 permit ip"), "{marked}");
+    assert!(marked.as_str().unwrap().contains("traffic:"), "{marked}");
+    let first = "document.querySelector('.message')";
+    browser.ask(&format!("{first}.focus()"));
+    for (key, open) in [(Key::Enter, true), (Key::Space, false), (Key::Space, true)] {
+        browser.press(&[key]);
+        assert_eq!(browser.ask(&format!("return {first}.getAttribute('aria-expanded') === 'true'")), open);
+    }
+    let payloads =
+        browser.ask(&format!("return document.getElementById({first}.getAttribute('aria-controls')).innerText"));
+    assert!(payloads.as_str().unwrap().contains("transform 1 KEY_IKE"), "{payloads}");
+    let console = browser.ask(&format!("return {first}.closest('.row').lastElementChild.textContent"));
+    assert!(console.as_str().unwrap().contains("received packet from 192.0.2.10"), "{console}");
+    let marks =
+        browser.ask("return [...document.querySelectorAll('.said i[title]')].map(mark => mark.textContent).join('')");
+    assert!(marks.as_str().unwrap().contains('i'), "lines that were not seen on a real router say so: {marks}");
+
+    // Back, to where the focus was.
+    browser.press(&[Key::Escape]);
+    browser.until("return document.getElementById('cell').hidden");
+    assert_eq!(focused(), "phase2/acl-not-mirrored, builtin, 15.x, broken: pass");
+    browser.press(&[Key::Up]);
+    assert_eq!(focused(), "phase1/lost-main-mode-4, builtin, 15.x: pass");
+    browser.press(&[Key::Space]);
+    browser.until("return document.querySelector('.message.lost') !== null");
+    let lost = browser.ask("return document.querySelector('.message.lost').getAttribute('aria-label')");
+    assert_eq!(lost, "main-mode-4, cisco to dut, lost on its way");
+
+    // Every text can be read in light and dark, and paper has no controls.
+    for scheme in ["light", "dark"] {
+        browser.emulate("", scheme);
+        let poor = browser.ask(CONTRAST);
+        assert_eq!(poor, json!([]), "{scheme}");
+    }
+    browser.emulate("print", "light");
+    assert_eq!(
+        browser.ask("return [...document.querySelectorAll('.tools, .siblings')].some(e => e.checkVisibility())"),
+        false
+    );
+    browser.emulate("", "light");
+
+    assert_eq!(browser.ask("return performance.getEntriesByType('resource').length"), 0, "nothing is fetched");
+    assert_eq!(browser.complaints(), json!([]));
+}
+
+/// Texts whose contrast with what lies behind them is below 4.5 (WCAG 2.1, 1.4.3).
+const CONTRAST: &str = "
+  const parts = colour => (colour.match(/[\\d.]+/g) ?? []).map(Number);
+  const light = colour => {
+    const [r, g, b] = parts(colour).map(v => { v /= 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = element => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = getComputedStyle(at).backgroundColor;
+      if (!(parts(colour)[3] === 0)) return colour;
+    }
+    return 'rgb(255, 255, 255)';
+  };
+  const poor = new Set();
+  for (const element of document.querySelectorAll('body *')) {
+    const own = [...element.childNodes].some(node => node.nodeType === 3 && node.textContent.trim());
+    if (!own || !element.checkVisibility() || element.closest('svg, script, [disabled]')) continue;
+    const [a, b] = [light(getComputedStyle(element).color), light(behind(element))];
+    const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (contrast < 4.5) poor.add(`${element.tagName}.${element.className} ${contrast.toFixed(1)}`);
+  }
+  return [...poor];";
