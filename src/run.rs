@@ -63,6 +63,12 @@ fn proposals(update: Option<&str>, ci: Option<&str>, azure: bool) -> bool {
     }
 }
 
+/// How many cells run at a time when nothing else is asked for: more than there are processors, since most of a cell is
+/// waiting.
+pub fn usual_jobs() -> usize {
+    3 * std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// How cells are run.
 #[derive(Clone, Debug)]
 pub struct Settings {

@@ -8,7 +8,7 @@ use super::{BAD_INPUT, SUCCESS, UNEXPECTED, UNFIT_MACHINE, refuse};
 use crate::lab::sandbox;
 use crate::lab::schedule;
 use crate::report::{self, CellReport, Progress, Summary};
-use crate::run::{Runner, Settings, Snapshots, proposals_wanted};
+use crate::run::{Runner, Settings, Snapshots, proposals_wanted, usual_jobs};
 
 /// Run scenarios against the simulated router, and judge what happens.
 #[derive(Debug, clap::Args)]
@@ -60,9 +60,8 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         refuse(&[error.diagnostic()]);
         return UNFIT_MACHINE.into();
     }
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let settings = Settings {
-        jobs: arguments.jobs.unwrap_or(3 * processors),
+        jobs: arguments.jobs.unwrap_or_else(usual_jobs),
         out: arguments.out.clone(),
         seed: arguments.seed,
         fail_fast: arguments.fail_fast,
