@@ -99,6 +99,11 @@ impl Forwarder {
         lost().map_err(failed)
     }
 
+    /// Its ports, when it is done with them.
+    pub fn into_ports(self) -> [FramePort; 2] {
+        [self.dut, self.cisco]
+    }
+
     async fn take(
         &mut self,
         side: Side,

@@ -105,9 +105,9 @@ pub async fn run(run: &CellRun<'_>, beginning: Beginning) -> Result<EventLog, Ce
 }
 
 /// A task that ends with this value.
-struct Guarded(JoinHandle<()>);
+struct Guarded<T>(JoinHandle<T>);
 
-impl Drop for Guarded {
+impl<T> Drop for Guarded<T> {
     fn drop(&mut self) {
         self.0.abort();
     }
@@ -130,13 +130,14 @@ struct Lab {
     topology: Topology,
     /// Open as long as the internet is to work.
     changes: mpsc::UnboundedSender<Command>,
-    forwarding: JoinHandle<()>,
+    forwarding: Guarded<[FramePort; 2]>,
+    /// Open as long as the router is to work.
     console: mpsc::Sender<Typed>,
+    routing: Guarded<Option<[FramePort; 2]>>,
     log: mpsc::UnboundedSender<Line>,
     recorder: Recorder,
     clock: Clock,
-    _routing: Guarded,
-    _writing: Guarded,
+    _writing: Guarded<()>,
 }
 
 impl Lab {
@@ -149,7 +150,7 @@ impl Lab {
         recorder.phase("topology");
         let (changes, commands) = mpsc::unbounded_channel();
         let forwarder = Forwarder::open(&topology, internet, clock)?;
-        let forwarding = spawn_local(forward(forwarder, commands, recorder.clone()));
+        let forwarding = Guarded(spawn_local(forward(forwarder, commands, recorder.clone())));
         let (console, typed) = mpsc::channel(4);
         let routing = drive_router(scenario, router, &topology, typed, clock, recorder)?;
         let (log, lines) = mpsc::unbounded_channel();
@@ -158,10 +159,10 @@ impl Lab {
             changes,
             forwarding,
             console,
+            routing: Guarded(spawn_local(routing)),
             log,
             recorder: recorder.clone(),
             clock,
-            _routing: Guarded(spawn_local(routing)),
             _writing: Guarded(spawn_local(write_down(lines, recorder.clone()))),
         })
     }
@@ -192,12 +193,18 @@ impl Lab {
         })
     }
 
-    /// Lets the internet forward what has come in by now, and ends it.
-    async fn take_down(self) {
+    /// Lets the internet forward what has come in by now, and ends it and the router.
+    async fn take_down(mut self) {
         drop(self.changes);
-        if self.forwarding.await.is_err() {
-            self.recorder.now(Happening::HarnessFailed { reason: "the internet panicked".to_owned() });
+        let internet = (&mut self.forwarding.0).await;
+        drop(self.console);
+        let router = (&mut self.routing.0).await;
+        for (who, panicked) in [("internet", internet.is_err()), ("router", router.is_err())] {
+            if panicked {
+                self.recorder.now(Happening::HarnessFailed { reason: format!("the {who} panicked") });
+            }
         }
+        FramePort::close(internet.into_iter().chain(router.into_iter().flatten()).flatten());
     }
 }
 
@@ -233,7 +240,11 @@ async fn write_down(mut lines: mpsc::UnboundedReceiver<Line>, recorder: Recorder
 }
 
 /// Forwards between the two sides, and writes down every frame that crosses the internet's links.
-async fn forward(mut forwarder: Forwarder, mut commands: mpsc::UnboundedReceiver<Command>, recorder: Recorder) {
+async fn forward(
+    mut forwarder: Forwarder,
+    mut commands: mpsc::UnboundedReceiver<Command>,
+    recorder: Recorder,
+) -> [FramePort; 2] {
     let writing = recorder.clone();
     let observe = move |observed| match observed {
         Observed::Frame { side, direction, at, bytes } => {
@@ -250,6 +261,7 @@ async fn forward(mut forwarder: Forwarder, mut commands: mpsc::UnboundedReceiver
         Ok(count) => recorder.now(Happening::FramesLost { count }),
         Err(error) => recorder.now(Happening::HarnessFailed { reason: error.to_string() }),
     }
+    forwarder.into_ports()
 }
 
 fn link(side: Side) -> Link {
@@ -266,7 +278,7 @@ fn drive_router(
     typed: mpsc::Receiver<Typed>,
     clock: Clock,
     recorder: &Recorder,
-) -> Result<impl Future<Output = ()> + 'static, LabError> {
+) -> Result<impl Future<Output = Option<[FramePort; 2]>> + 'static, LabError> {
     let (release, hostname) = (machine.release(), machine.config().hostname.value.clone());
     let port = |interface| FramePort::open(&topology.cisco, interface, PortOptions::default(), clock);
     let driver = RouterDriver {
@@ -280,9 +292,12 @@ fn drive_router(
     };
     let recorder = recorder.clone();
     Ok(async move {
-        if let Err(error) = driver.run().await {
-            recorder.now(Happening::HarnessFailed { reason: format!("the router stopped: {error}") });
-        }
+        let ended = driver.run().await;
+        ended
+            .inspect_err(|error| {
+                recorder.now(Happening::HarnessFailed { reason: format!("the router stopped: {error}") });
+            })
+            .ok()
     })
 }
 

@@ -30,8 +30,12 @@ pub(super) struct RouterDriver {
 }
 
 impl RouterDriver {
-    /// Routes until a port fails; dropped, it is over.
-    pub(super) async fn run(mut self) -> io::Result<()> {
+    /// Routes until nobody can type on the console any more, and gives the ports back.
+    ///
+    /// # Errors
+    ///
+    /// When a port fails.
+    pub(super) async fn run(mut self) -> io::Result<[FramePort; 2]> {
         self.flush().await?;
         loop {
             let wake = self.machine.next_timeout().map(|at| self.clock.deadline(at));
@@ -48,7 +52,8 @@ impl RouterDriver {
                         self.machine.handle(self.clock.now(), Input::Frame { interface, octets: &octets });
                     }
                 }
-                Some((line, answer)) = self.typed.recv() => {
+                typed = self.typed.recv() => {
+                    let Some((line, answer)) = typed else { return Ok([self.outside.1, self.inside.1]) };
                     let text = self.machine.execute(self.clock.now(), &mut self.console, &line);
                     // Whoever typed it may have gone already.
                     let _ = answer.send(text);
