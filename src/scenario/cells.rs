@@ -1,10 +1,11 @@
 //! The matrix: which cells there are, and which of them are asked for.
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Source};
 use crate::ios::Release;
 use crate::scenario::Scenario;
 use crate::scenario::decode::closest;
@@ -35,6 +36,15 @@ impl Cell {
                 && known.ios.is_none_or(|release| release == self.release)
                 && known.twin.is_none_or(|twin| Some(twin) == self.twin)
         })
+    }
+
+    /// Where the scenario asks for what a JSON pointer names. What is asked of a fixed twin is asked by its fix.
+    pub fn place(&self, pointer: &str) -> Option<(Source, Range<usize>)> {
+        let range = match self.twin {
+            Some(Twin::Fixed) => self.scenario.place(&format!("/fix{pointer}")),
+            Some(Twin::Broken) | None => self.scenario.place(pointer),
+        };
+        Some((self.scenario.source.clone(), range?))
     }
 }
 

@@ -81,11 +81,11 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// Where in the scenario's file the value at a path of keys stands, or else the nearest key above it.
-    pub fn place(&self, path: &[&str]) -> Option<std::ops::Range<usize>> {
+    /// Where in the scenario's file the value at a JSON pointer (RFC 6901) stands, or else the nearest key above it:
+    /// `/expect/cisco/log/0`.
+    pub fn place(&self, pointer: &str) -> Option<std::ops::Range<usize>> {
         let tree = node::parse(&self.source).ok()?;
-        let keys: Vec<node::Key<'_>> = path.iter().map(|name| node::Key::Name(name)).collect();
-        Some(tree.place(&keys))
+        Some(tree.pointed(pointer))
     }
 }
 

@@ -79,6 +79,14 @@ impl Node {
         }
     }
 
+    /// The place that a JSON pointer (RFC 6901) names, or the last that there is on the way to it.
+    pub(crate) fn pointed(&self, pointer: &str) -> Range<usize> {
+        let names = pointer.split('/').skip(1).map(|name| name.replace("~1", "/").replace("~0", "~"));
+        let names: Vec<String> = names.collect();
+        let keys = names.iter().map(|name| name.parse().map_or(Key::Name(name), Key::Index));
+        self.place(&keys.collect::<Vec<Key<'_>>>())
+    }
+
     /// The place of the key at the end of a path of keys, or of the last that there is on the way to it.
     pub(crate) fn key(&self, path: &[&str]) -> Range<usize> {
         let mut node = self;

@@ -18,10 +18,12 @@ mod tests;
 mod traffic;
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::ops::Range;
 
 pub use diagnose::{ConfigMark, Finding};
 
-use crate::diag::{Diagnostic, Severity};
+use crate::diag::{Diagnostic, Severity, Source};
 use crate::evidence::frames::transcript_of_frames;
 use crate::evidence::log::EventLog;
 use crate::evidence::snapshot::{self, Change};
@@ -87,6 +89,10 @@ pub struct Failure {
     pub found: String,
     /// The file of the cell's folder to look into.
     pub place: &'static str,
+    /// Where the scenario, or the reviewed transcript, asks for it.
+    pub asked: Option<(Source, Range<usize>)>,
+    /// That place as a JSON pointer into the scenario, below what is being judged.
+    pointer: String,
 }
 
 impl Failure {
@@ -96,7 +102,44 @@ impl Failure {
         found: impl Into<String>,
         place: &'static str,
     ) -> Self {
-        Self { what: what.into(), expected: expected.into(), found: found.into(), place }
+        let (what, expected, found) = (what.into(), expected.into(), found.into());
+        Self { what, expected, found, place, asked: None, pointer: String::new() }
+    }
+
+    /// Asked for by the list item or the value of that name.
+    fn asked_by(mut self, name: impl fmt::Display) -> Self {
+        let name = name.to_string().replace('~', "~0").replace('/', "~1");
+        self.pointer = format!("/{name}{}", self.pointer);
+        self
+    }
+
+    /// The failure in one line.
+    pub fn line(&self) -> String {
+        let first = |text: &str| match text.trim_end().split_once('\n') {
+            Some((first, _)) => format!("{first} ..."),
+            None => text.trim_end().to_owned(),
+        };
+        format!("{}: expected {}, found {}", self.what, first(&self.expected), first(&self.found))
+    }
+}
+
+/// The failures of a cell as they are found.
+struct Failures<'a> {
+    cell: &'a Cell,
+    list: Vec<Failure>,
+}
+
+impl Failures<'_> {
+    /// Takes what `judge` finds, asked for at or below that place of the scenario.
+    fn of(&mut self, pointer: &str, judge: impl FnOnce(&mut Vec<Failure>)) {
+        let mut found = Vec::new();
+        judge(&mut found);
+        for failure in &mut found {
+            if failure.asked.is_none() {
+                failure.asked = self.cell.place(&format!("{pointer}{}", failure.pointer));
+            }
+        }
+        self.list.append(&mut found);
     }
 }
 
@@ -109,24 +152,30 @@ pub fn judge(cell: &Cell, log: &EventLog) -> Verdict {
     if !broken.is_empty() {
         return Verdict { result: Outcome::Error, failures: broken, findings, changes: Vec::new() };
     }
-    let mut failures = Vec::new();
-    let (expect, end) = (&scenario.expect, facts.end());
-    invariants::both_ran(scenario, &facts, &mut failures);
+    let mut failures = Failures { cell, list: Vec::new() };
+    let (expect, end, whole) = (&scenario.expect, facts.end(), facts.whole());
+    failures.of("/steps", |failures| invariants::both_ran(scenario, &facts, failures));
     // An implementation without a way to tell its SAs is judged by the wire, the router and the traffic.
     let dut = end.sas().is_some();
-    phase1::judge(expect.phase1, end, dut, &mut failures);
-    phase2::judge(&expect.phase2, scenario, end, dut, &mut failures);
-    phase1::algorithms(expect.algorithms.phase1, end, &mut failures);
-    phase2::algorithms(expect.algorithms.phase2, end, &mut failures);
-    steps::judge(scenario, &facts, &mut failures);
-    traffic::plaintext(scenario, facts.whole(), &mut failures);
-    traffic::esp(scenario, facts.whole(), &mut failures);
-    said::cisco(&expect.cisco, facts.whole(), "", &mut failures);
-    said::dut(expect.dut.log.get(&cell.implementation), facts.whole(), &mut failures);
-    invariants::no_panic(facts.whole(), &mut failures);
-    diagnosis(&expect.diagnosis, &findings, &mut failures);
+    failures.of("/expect/phase1", |failures| phase1::judge(expect.phase1, end, dut, failures));
+    failures.of("/expect/phase2", |failures| phase2::judge(&expect.phase2, scenario, end, dut, failures));
+    let algorithms = &expect.algorithms;
+    failures.of("/expect/algorithms/phase1", |failures| phase1::algorithms(algorithms.phase1, end, failures));
+    failures.of("/expect/algorithms/phase2", |failures| phase2::algorithms(algorithms.phase2, end, failures));
+    failures.of("/steps", |failures| steps::judge(scenario, &facts, failures));
+    failures.of("/expect/plaintext", |failures| traffic::plaintext(scenario, whole, failures));
+    failures.of("/tunnel/traffic", |failures| traffic::esp(scenario, whole, failures));
+    failures.of("/expect/cisco", |failures| said::cisco(&expect.cisco, whole, failures));
+    let dut_log = expect.dut.log.get(&cell.implementation);
+    failures.of(&format!("/expect/dut/log/{}", cell.implementation), |failures| said::dut(dut_log, whole, failures));
+    failures.of("", |failures| invariants::no_panic(whole, failures));
+    failures.of("/expect/diagnosis", |failures| diagnosis(&expect.diagnosis, &findings, failures));
+    let mut changes = Vec::new();
     // How a known failure looks is nobody's concern.
-    let changes = if cell.known_failure().is_none() { transcript(&facts, &mut failures) } else { Vec::new() };
+    if cell.known_failure().is_none() {
+        failures.of("", |failures| changes = transcript(&facts, failures));
+    }
+    let failures = failures.list;
     let result = if failures.is_empty() { Outcome::Pass } else { Outcome::Fail };
     Verdict { result, failures, findings, changes }
 }
@@ -145,7 +194,8 @@ fn transcript(facts: &Facts<'_>, failures: &mut Vec<Failure>) -> Vec<Change> {
         let expected = format!("as reviewed in {}", reviewed.file.display());
         let lines: String = changes.iter().map(|change| format!("{change}\n")).collect();
         let found = format!("{lines}{}", snapshot::diff(&reviewed.text, &transcript));
-        failures.push(Failure::new(TRANSCRIPT, expected, found, artifact::TRANSCRIPT));
+        let asked = Some((Source::new(reviewed.file.clone(), reviewed.text.as_str()), 0..0));
+        failures.push(Failure { asked, ..Failure::new(TRANSCRIPT, expected, found, artifact::TRANSCRIPT) });
     }
     changes
 }

@@ -136,8 +136,7 @@ pub(crate) fn log(entries: Vec<Entry>) -> EventLog {
 
 fn header(cell: &Cell) -> Box<CellHeader> {
     let started = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-    let beginning = Beginning { attempt: 1, ..Beginning::default() };
-    Box::new(CellHeader::new(cell, "1", 1, started, beginning))
+    Box::new(CellHeader::new(cell, "1", started, Beginning { seed: 1, ..Beginning::default() }))
 }
 
 /// A packet as both links of the internet see it.

@@ -14,11 +14,12 @@ pub(super) fn judge(scenario: &Scenario, facts: &Facts<'_>, failures: &mut Vec<F
             _ => None,
         });
         let Some(outcome) = ended else {
-            failures.push(Failure::new(what, "it is carried out", "it was not", artifact::EVENTS));
+            let failure = Failure::new(what, "it is carried out", "it was not", artifact::EVENTS);
+            failures.push(failure.asked_by(index));
             continue;
         };
         if let Some(failure) = self::outcome(scenario, step, &what, outcome) {
-            failures.push(failure);
+            failures.push(failure.asked_by(index));
         }
         if let Step::Expect(midway) = step {
             self::midway(midway, scenario, facts, index, failures);
@@ -87,21 +88,27 @@ fn must_succeed(scenario: &Scenario) -> bool {
 /// Judges the log until the step.
 fn midway(midway: &Midway, scenario: &Scenario, facts: &Facts<'_>, index: usize, failures: &mut Vec<Failure>) {
     let Some(until) = facts.step(index) else { return };
-    let before = failures.len();
     // What the implementation holds is known here only when it was asked since the step before.
     let asked = until.happenings().collect::<Vec<_>>();
     let previous = asked.iter().rposition(|what| matches!(what, Happening::Step { .. })).unwrap_or(0);
     let dut = asked[previous..].iter().any(|what| matches!(what, Happening::Sas { .. }));
+    let mut found = Vec::new();
+    let mut of = |key: &str, judge: &dyn Fn(&mut Vec<Failure>)| {
+        let mut these = Vec::new();
+        judge(&mut these);
+        found.extend(these.into_iter().map(|failure: Failure| failure.asked_by(key)));
+    };
     if let Some(expect) = midway.phase1 {
-        phase1::judge(expect, until, dut, failures);
+        of("phase1", &|failures| phase1::judge(expect, until, dut, failures));
     }
     if let Some(expect) = &midway.phase2 {
-        phase2::judge(expect, scenario, until, dut, failures);
+        of("phase2", &|failures| phase2::judge(expect, scenario, until, dut, failures));
     }
-    said::cisco(&midway.cisco, until, "", failures);
-    for failure in &mut failures[before..] {
-        failure.what = format!("step {}, expect: {}", index + 1, failure.what);
-    }
+    of("cisco", &|failures| said::cisco(&midway.cisco, until, failures));
+    failures.extend(found.into_iter().map(|failure| {
+        let what = format!("step {}, expect: {}", index + 1, failure.what);
+        Failure { what, ..failure }.asked_by("expect").asked_by(index)
+    }));
 }
 
 /// A step in a few words.

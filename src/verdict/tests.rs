@@ -55,6 +55,44 @@ fn a_healthy_run_passes_and_nothing_is_diagnosed() {
 }
 
 #[test]
+fn a_failure_names_the_place_of_the_scenario_that_asks_for_it() {
+    let places = |cell: &Cell, entries: &[Entry]| -> Vec<String> {
+        let failures = judge(cell, &log(entries.to_vec())).failures;
+        let place = |failure: Failure| {
+            let (source, range) = failure.asked.unwrap();
+            format!("{}: {}", failure.what, source.text[range.start..].lines().next().unwrap())
+        };
+        failures.into_iter().map(place).collect()
+    };
+    let (mut plain, mut entries) = healthy();
+    change(&mut plain, |scenario| {
+        let pattern = |text: &str| text.parse::<crate::scenario::expect::LogPattern>().unwrap();
+        scenario.expect.cisco.log = vec![pattern("said"), pattern("is acceptable")];
+        let patterns = crate::scenario::expect::LogPatterns(vec![pattern("QM_IDLE")]);
+        scenario.expect.cisco.show.insert("show crypto isakmp sa".to_owned(), patterns);
+    });
+    insert(&mut entries, Happening::Console { text: "said".to_owned(), mark: Mark::Seen, source: "".into() });
+    sas(&mut entries).phase2.clear();
+    for entry in &mut entries {
+        if let Happening::Step { index: 1, outcome: StepOutcome::Pinged { replied, .. }, .. } = &mut entry.what {
+            *replied = 0;
+        }
+    }
+    let wanted = [
+        "phase 2, the implementation: established",
+        "step 2, ping left > right: ping: { from: left, to: right, expect: all }",
+        "the router's log: atts are acceptable",
+        "`show crypto isakmp sa`: 198.51.100.1*192.0.2.10*QM_IDLE*ACTIVE",
+    ];
+    let found = places(&plain, &entries);
+    assert_eq!(found, wanted);
+    // What is asked of a fixed twin is asked by the fix.
+    let fixed = cell("phase2/acl-not-mirrored", true);
+    let found = places(&fixed, &entries);
+    assert!(!found.is_empty() && found.iter().all(|place| place.contains(": fix:")), "{found:#?}");
+}
+
+#[test]
 fn a_log_judged_again_from_its_file_gives_the_same() {
     let (cell, entries) = healthy();
     let mut file = Vec::new();
@@ -82,8 +120,8 @@ fn a_damaged_log_is_used_up_to_the_damage() {
         (&b"\x89PNG\r\n"[..], "its first line is not the header"),
         (b"", "its first line is not the header"),
         (b"{\"at\":0,\"kind\":\"ended\"}\n", "its first line is not the header"),
-        (b"{\"at\":0,\"kind\":\"started\",\"version\":99}\n", "has version 99; this program reads version 2"),
-        (b"{\"at\":0,\"kind\":\"started\",\"version\":2}\n", "its first line is not the header"),
+        (b"{\"at\":0,\"kind\":\"started\",\"version\":99}\n", "has version 99; this program reads version 3"),
+        (b"{\"at\":0,\"kind\":\"started\",\"version\":3}\n", "its first line is not the header"),
     ] {
         let error = EventLog::read(what).unwrap_err().to_string();
         assert!(error.contains(text), "{error}");

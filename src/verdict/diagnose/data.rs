@@ -37,7 +37,7 @@ pub(super) fn no_route(case: &Case<'_>) -> Option<Finding> {
         let interface = case.outside().map_or(Span::NONE, |interface| interface.span);
         lines.extend(case.router_line(interface, format!("no route leads to {network} by this interface")));
     }
-    lines.extend(case.our_line(&["tunnel", "traffic"], "our network"));
+    lines.extend(case.our_line("/tunnel/traffic", "our network"));
     Some(Finding { code: Diagnosis::NoRoute, message, lines })
 }
 

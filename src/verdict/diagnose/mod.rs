@@ -66,9 +66,9 @@ impl<'a> Case<'a> {
         Some(ConfigMark { source, range, label: label.into() })
     }
 
-    /// A mark at a place of the scenario.
-    fn our_line(&self, path: &[&str], label: impl Into<String>) -> Option<ConfigMark> {
-        let range = self.scenario.place(path)?;
+    /// A mark at the place of the scenario that a JSON pointer names.
+    fn our_line(&self, pointer: &str, label: impl Into<String>) -> Option<ConfigMark> {
+        let range = self.scenario.place(pointer)?;
         Some(ConfigMark { source: self.scenario.source.clone(), range, label: label.into() })
     }
 

@@ -29,7 +29,7 @@ pub(super) fn ike_blocked(case: &Case<'_>) -> Option<Finding> {
     });
     let (port, (list, mut lines)) = denied?;
     let outside = &case.scenario.addresses.outside;
-    lines.extend(case.our_line(&["tunnel", "local"], "where our IKE comes from"));
+    lines.extend(case.our_line("/tunnel/local", "where our IKE comes from"));
     let message = format!(
         "Access list {list} on {outside} drops our IKE messages: no line of it permits UDP port {port} from {peer}"
     );
@@ -45,7 +45,7 @@ pub(super) fn esp_blocked(case: &Case<'_>) -> Option<Finding> {
     let packet = PacketKey::new(protocol::ESP, peer, case.scenario.tunnel.remote);
     let (list, mut lines) = denied_by(case, &packet)?;
     let outside = &case.scenario.addresses.outside;
-    lines.extend(case.our_line(&["tunnel", "local"], "where our ESP comes from"));
+    lines.extend(case.our_line("/tunnel/local", "where our ESP comes from"));
     let message = format!(
         "Access list {list} on {outside} drops our ESP packets: no line of it permits IP protocol 50 from {peer}, so \
          the tunnel is up and nothing comes through"

@@ -37,7 +37,7 @@ pub(super) fn policy(case: &Case<'_>) -> Option<Finding> {
         let span = span_of(policy, mismatches[0]);
         lines.extend(case.router_line(span, wanted(mismatches)));
     }
-    lines.extend(case.our_line(&["tunnel", "phase1", "proposals"], "what we offer"));
+    lines.extend(case.our_line("/tunnel/phase1/proposals", "what we offer"));
     let message = match told.is_empty() {
         true => format!("The router has no ISAKMP policy to hold our offer of {} against", listed(&ours)),
         false => format!("The router takes none of our ISAKMP transforms, {}: its {}", listed(&ours), listed(&told)),
@@ -117,7 +117,7 @@ pub(super) fn psk_missing(case: &Case<'_>) -> Option<Finding> {
     };
     let mut lines: Vec<_> =
         keys.iter().filter_map(|key| case.router_line(key.peer.span, format!("not {peer}"))).collect();
-    lines.extend(case.our_line(&["tunnel", "local"], "our address"));
+    lines.extend(case.our_line("/tunnel/local", "our address"));
     Some(Finding { code: Diagnosis::PskMissing, message, lines })
 }
 
@@ -176,6 +176,6 @@ pub(super) fn psk_mismatch(case: &Case<'_>) -> Option<Finding> {
     let message = format!("The router's pre-shared key for {peer} is not ours{how}");
     let mut lines: Vec<_> =
         theirs.and_then(|key| case.router_line(key.key.span, "the router's key")).into_iter().collect();
-    lines.extend(case.our_line(&["tunnel", "psk"], "our key"));
+    lines.extend(case.our_line("/tunnel/psk", "our key"));
     Some(Finding { code: Diagnosis::PskMismatch, message, lines })
 }

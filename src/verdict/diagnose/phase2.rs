@@ -47,7 +47,7 @@ fn peer(case: &Case<'_>) -> Finding {
     );
     let mut lines: Vec<ConfigMark> =
         peers.iter().filter_map(|peer| case.router_line(peer.span, format!("not {ours}"))).collect();
-    lines.extend(case.our_line(&["tunnel", "local"], "our address"));
+    lines.extend(case.our_line("/tunnel/local", "our address"));
     Finding { code: Diagnosis::PeerMismatch, message, lines }
 }
 
@@ -81,7 +81,7 @@ fn proxies(case: &Case<'_>, events: &[&Event]) -> Finding {
             lines.extend(case.router_line(ace.span, label));
         }
     }
-    lines.extend(case.our_line(&["tunnel", "traffic"], "what we propose"));
+    lines.extend(case.our_line("/tunnel/traffic", "what we propose"));
     let message = format!(
         "We propose to protect {}; the router's crypto ACL has {}, and takes the exact mirror of a permit line or \
          something inside it, nothing wider",
@@ -102,7 +102,7 @@ fn transforms(case: &Case<'_>, events: &[&Event]) -> Finding {
         }
     }
     let (configured, mut lines) = transform_sets(case);
-    lines.extend(case.our_line(&["tunnel", "phase2", "proposals"], "what we offer"));
+    lines.extend(case.our_line("/tunnel/phase2/proposals", "what we offer"));
     let message =
         format!("We offer {} in phase 2, and the crypto map takes {} only", listed(&offered), listed(&configured));
     Finding { code: Diagnosis::TransformSetMismatch, message, lines }
@@ -169,6 +169,6 @@ fn pfs(case: &Case<'_>, offered: Option<u16>, configured: u16) -> Finding {
     let spans = case.serving().into_iter().filter_map(|settings| settings.pfs.as_ref());
     let mut lines: Vec<ConfigMark> =
         spans.filter_map(|pfs| case.router_line(pfs.span, format!("demands {}", name(configured)))).collect();
-    lines.extend(case.our_line(&["tunnel", "phase2"], ours));
+    lines.extend(case.our_line("/tunnel/phase2", ours));
     Finding { code: Diagnosis::PfsMismatch, message, lines }
 }
