@@ -11,7 +11,7 @@ use ike_interop::cli;
 use ike_interop::evidence::log::{Configs, EventLog, Happening};
 use ike_interop::implementations::{Availability, Host, Registry};
 use ike_interop::lab::sandbox;
-use ike_interop::lab::schedule::{self, Job, cell_seed};
+use ike_interop::lab::schedule::{self, Job};
 use ike_interop::report::{CellResult, Summary};
 use ike_interop::run::{Runner, Settings, Snapshots, usual_jobs};
 use ike_interop::scenario::{self, Cell};
@@ -82,7 +82,7 @@ fn alone(cells: &[Cell], registry: &Registry) {
         Availability::Missing { reason, .. } | Availability::Unfit { reason, .. } => return eprintln!("{reason}"),
     };
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench-cell");
-    let seed = cell_seed(1, name);
+    let seed = 1;
     let (configs, reviewed) = (Configs::new(), None);
     let job = Job {
         cell: cell.clone(),
@@ -99,7 +99,7 @@ fn alone(cells: &[Cell], registry: &Registry) {
     let (mut whole, mut phases) = (Vec::new(), Phases::default());
     for _ in 0..ROUNDS {
         let before = Instant::now();
-        let ran = schedule::run_one(&job, 1, Duration::ZERO);
+        let ran = schedule::run_one(&job, &[]);
         let took = before.elapsed();
         match ran {
             Ok(log) => add_phases(&log, took, &mut phases),

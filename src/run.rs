@@ -6,17 +6,17 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use crate::evidence::artifacts;
 use crate::evidence::frames::transcript_of;
-use crate::evidence::log::{Beginning, CellHeader, Configs, EventLog, Happening, Reviewed};
+use crate::evidence::log::{Attempt, Beginning, CellHeader, Configs, EventLog, Happening, Reviewed};
 use crate::evidence::snapshot::{Shelf, Weight};
 use crate::implementations::{
     Availability, DataPath, Host, Implementation, Options, Prover, Registry, Retransmission, Unsupported,
 };
 use crate::ios::Release;
-use crate::lab::schedule::{self, Job, Progress, cell_seed};
+use crate::lab::schedule::{self, Job, Progress};
 use crate::report::CellReport;
 use crate::scenario::{Cell, ImplementationName, Step};
 use crate::verdict::Verdict;
@@ -154,7 +154,6 @@ impl Runner {
             return Err(Box::new(CellReport::broken(&cell, reason)));
         };
         let host = &self.host;
-        let seed = cell_seed(self.settings.seed, &cell.name);
         let available = self
             .available
             .entry(cell.implementation.clone())
@@ -165,17 +164,17 @@ impl Runner {
             Availability::Ready { version, path, data_path } => (version, path, data_path),
             // What could be there: a strict run fails without it.
             Availability::Missing { reason, remedy } => {
-                return Err(self.skip(&cell, seed, Happening::Skipped { reason, remedy, strict }));
+                return Err(self.skip(&cell, Happening::Skipped { reason, remedy, strict }));
             }
             Availability::Unfit { reason, remedy } => {
-                return Err(self.skip(&cell, seed, Happening::Skipped { reason, remedy, strict: false }));
+                return Err(self.skip(&cell, Happening::Skipped { reason, remedy, strict: false }));
             }
         };
         let lacking = self.prover.lacking(&*implementation, &self.host, &cell.scenario.tunnel);
         let unsupported = |what: String, why: &str| {
             let (implementation, why) = (cell.implementation.to_string(), why.to_owned());
             let reason = Unsupported { implementation, what, why }.to_string();
-            Err(self.skip(&cell, seed, Happening::Skipped { reason, remedy: String::new(), strict }))
+            Err(self.skip(&cell, Happening::Skipped { reason, remedy: String::new(), strict }))
         };
         match lacking {
             Ok(None) => {}
@@ -187,7 +186,7 @@ impl Runner {
         }
         if let Err(unsupported) = implementation.supports(&cell.scenario.tunnel, data_path) {
             let (reason, remedy) = (unsupported.to_string(), String::new());
-            return Err(self.skip(&cell, seed, Happening::Skipped { reason, remedy, strict }));
+            return Err(self.skip(&cell, Happening::Skipped { reason, remedy, strict }));
         }
         let shelf = Shelf::of(&cell, &implementation.filed_under(data_path));
         let reviewed = self.reviewed(&shelf, cell.release).map_err(|error| {
@@ -195,13 +194,15 @@ impl Runner {
         })?;
         let configs = configs(&cell, &*implementation, data_path);
         let folder = artifacts::folder(&self.settings.out, &cell.name);
+        let seed = self.settings.seed;
         Ok(Job { cell, implementation, program, version, data_path, folder, seed, strict, configs, reviewed })
     }
 
     /// Writes down that a cell cannot run here, so that its log alone says so.
-    fn skip(&self, cell: &Cell, seed: u64, skipped: Happening) -> Box<CellReport> {
-        let beginning = Beginning { attempt: 1, ..Beginning::default() };
-        let log = EventLog::brief(CellHeader::new(cell, "", seed, SystemTime::now(), beginning), skipped);
+    fn skip(&self, cell: &Cell, skipped: Happening) -> Box<CellReport> {
+        let beginning = Beginning { seed: self.settings.seed, ..Beginning::default() };
+        let header = CellHeader::new(cell, "", SystemTime::now(), beginning);
+        let log = EventLog::brief(header, skipped);
         let folder = artifacts::folder(&self.settings.out, &cell.name);
         // What an earlier run left there is no evidence of this one; that there is nothing to remove is as good.
         let _ = std::fs::remove_dir_all(&folder);
@@ -210,22 +211,18 @@ impl Runner {
 
     /// Runs a cell until it goes as expected, at most as often as it may, and judges it.
     fn perform(&self, job: &Job) -> CellReport {
-        let mut before = Duration::ZERO;
-        let mut attempt = 1;
+        let mut earlier: Vec<Attempt> = Vec::new();
         loop {
-            let log = schedule::run_one(job, attempt, before).unwrap_or_else(|error| {
-                let (configs, reviewed) = (job.configs.clone(), job.reviewed.clone());
-                let beginning = Beginning { configs, reviewed, attempt, before };
-                let header = CellHeader::new(&job.cell, &job.version, job.seed, SystemTime::now(), beginning);
+            let log = schedule::run_one(job, &earlier).unwrap_or_else(|error| {
+                let header = CellHeader::new(&job.cell, &job.version, SystemTime::now(), job.beginning(&earlier));
                 EventLog::brief(header, Happening::HarnessFailed { reason: error.to_string() })
             });
             let report = self.report(&job.cell, &log, &job.folder);
-            if !report.result.fails_the_run() || attempt > self.settings.retries {
+            if !report.result.fails_the_run() || earlier.len() >= self.settings.retries as usize {
                 self.keep(job, &log, &report);
                 return report;
             }
-            before = log.duration();
-            attempt += 1;
+            earlier.push(report.attempt(log.own_duration()));
         }
     }
 

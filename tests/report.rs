@@ -72,7 +72,16 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-const WHOLE: [&str; 3] = ["results.json", "junit.xml", "report.html"];
+/// Two folders hold the same reports, but for their own name.
+fn same_reports(one: &Path, other: &Path) {
+    let read = |folder: &Path, name: &str| {
+        let inside = folder.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap_or(folder).display().to_string();
+        fs::read_to_string(folder.join(name)).unwrap().replace(&inside, "OUT")
+    };
+    for name in ["results.json", "junit.xml", "report.html"] {
+        assert!(read(one, name) == read(other, name), "{name} differs");
+    }
+}
 
 #[test]
 fn everything_is_made_again_from_the_event_logs_alone() {
@@ -97,9 +106,7 @@ fn everything_is_made_again_from_the_event_logs_alone() {
             assert_eq!(fs::read(&file).unwrap(), made.next().unwrap(), "{}", file.display());
         }
     }
-    for name in WHOLE {
-        assert!(fs::read(again.join(name)).unwrap() == fs::read(run.join(name)).unwrap(), "{name} differs");
-    }
+    same_reports(&again, run);
 }
 
 #[test]
@@ -113,9 +120,7 @@ fn shards_are_merged_into_the_whole() {
     let paths = [&one, &two, &whole].map(|path| path.to_str().unwrap().to_owned());
     let output = program(&["merge", &paths[0], &paths[1], "--out", &paths[2]]);
     assert!(output.status.success(), "{}", told(&output));
-    for name in WHOLE {
-        assert!(fs::read(whole.join(name)).unwrap() == fs::read(run.join(name)).unwrap(), "{name} differs");
-    }
+    same_reports(&whole, run);
     // A shard that was run again counts once.
     let output = program(&["merge", &paths[0], &paths[1], &paths[0], "--out", &paths[2]]);
     assert!(output.status.success() && !told(&output).contains("more than once"), "{}", told(&output));
@@ -137,18 +142,57 @@ fn logs_that_cannot_be_used_are_told_and_the_others_used() {
     fs::write(&cut, &text[..text.len() / 2]).unwrap();
     let other = log("tunnel/plain/builtin/15.x");
     let text = fs::read_to_string(&other).unwrap();
-    fs::write(&other, text.replacen("\"version\":2", "\"version\":7", 1)).unwrap();
+    fs::write(&other, text.replacen("\"version\":3", "\"version\":7", 1)).unwrap();
     fs::write(log("phase1/lost-main-mode-4/builtin/12.4"), b"\x89PNG\r\n\x1a\n").unwrap();
     let output = program(&["report", out.to_str().unwrap()]);
     let told = told(&output);
     assert_eq!(output.status.code(), Some(2), "{told}");
-    assert!(told.contains("15.x/events.jsonl: the event log has version 7; this program reads version 2"), "{told}");
+    assert!(told.contains("15.x/events.jsonl: the event log has version 7; this program reads version 3"), "{told}");
     assert!(told.contains("lost-main-mode-4/builtin/12.4/events.jsonl: it is no event log"), "{told}");
     assert!(told.contains("what stands before it is used"), "{told}");
     let results: Value = serde_json::from_slice(&fs::read(out.join("results.json")).unwrap()).unwrap();
     assert_eq!(results["cells"].as_array().unwrap().len(), 6);
     assert_eq!(results["summary"]["error"], 1, "the cell of which half is known");
     assert_eq!(results["summary"]["pass"], 5);
+}
+
+/// A scenario of its own that cannot go as it expects.
+fn failing(name: &str) -> PathBuf {
+    let folder = folder(name);
+    let original = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/tunnel");
+    fs::copy(original.join("plain.ios"), folder.join("plain.ios")).unwrap();
+    let text = fs::read_to_string(original.join("plain.yaml")).unwrap();
+    let wrong = text.replace("log_absent: [not acceptable]", "log_absent: [never said, atts are acceptable]");
+    assert_ne!(text, wrong);
+    fs::write(folder.join("plain.yaml"), wrong).unwrap();
+    folder
+}
+
+#[test]
+fn what_earlier_attempts_left_is_kept_and_told() {
+    if run().is_none() {
+        return;
+    }
+    let (scenario, out) = (failing("retried").join("plain.yaml"), folder("retries"));
+    let paths = [&scenario, &out].map(|path| path.to_str().unwrap().to_owned());
+    let selection = ["-i", "builtin", "--ios", "15.x", "--retries", "2", "--seed", "7"];
+    let output = program(&[&["run", &paths[0], "--out", &paths[1]][..], &selection].concat());
+    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+    let cell = out.join("cells/plain/builtin/15.x");
+    for attempt in ["", "attempts/1", "attempts/2"] {
+        for file in ["events.jsonl", "capture.pcapng", "dut.log", "configs/cisco/running-config.ios"] {
+            assert!(cell.join(attempt).join(file).is_file(), "{attempt} {file}");
+        }
+    }
+    let junit = fs::read_to_string(out.join("junit.xml")).unwrap();
+    let line = fs::read_to_string(&scenario).unwrap().lines().position(|line| line.contains("never said")).unwrap();
+    let place = format!("retried/plain.yaml:{}:30", line + 1);
+    assert!(junit.contains(&place), "{place}: {junit}");
+    assert_eq!(junit.matches("<rerunFailure ").count(), 2, "{junit}");
+    assert!(junit.contains(&format!("run {} plain/builtin/15.x --seed 7", paths[0])), "{junit}");
+    let output = program(&["report", &paths[1]]);
+    assert!(!told(&output).contains("more than once"), "{}", told(&output));
+    assert_eq!(fs::read_to_string(out.join("junit.xml")).unwrap(), junit);
 }
 
 #[test]

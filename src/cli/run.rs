@@ -7,7 +7,7 @@ use super::selecting::Selecting;
 use super::{BAD_INPUT, SUCCESS, UNEXPECTED, UNFIT_MACHINE, refuse};
 use crate::lab::sandbox;
 use crate::lab::schedule;
-use crate::report::{self, CellReport, Progress, Summary};
+use crate::report::{self, CellReport, Progress, Project, Summary, USUAL_SEED};
 use crate::run::{Runner, Settings, Snapshots, proposals_wanted, usual_jobs};
 
 /// Run scenarios against the simulated router, and judge what happens.
@@ -41,7 +41,7 @@ pub(super) struct Arguments {
     snapshots: Snapshots,
 
     /// The seed of every random choice of router and internet, as a run prints it.
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = USUAL_SEED)]
     seed: u64,
 }
 
@@ -79,7 +79,8 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     });
     // A closed pipe is the reader's wish.
     let _ = progress.conclude(&reports);
-    if let Err(error) = report::write_files(&arguments.out, &reports) {
+    let written = Project::of_environment().and_then(|project| report::write_files(&arguments.out, &reports, &project));
+    if let Err(error) = written {
         eprintln!("error: {}: {error}", arguments.out.display());
         return UNEXPECTED.into();
     }

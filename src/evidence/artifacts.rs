@@ -8,6 +8,7 @@
 //! cisco.log        the router's console
 //! dut.log          what the implementation wrote
 //! configs/         what both sides ran with
+//! attempts/        the same of each attempt that was tried again, by its number
 //! ```
 
 use std::fmt::Write as _;
@@ -30,6 +31,9 @@ use crate::time::Instant;
 /// The file of the event log in a cell's folder.
 pub const EVENTS: &str = "events.jsonl";
 
+/// The folder of the attempts before the last, in a cell's folder.
+const ATTEMPTS: &str = "attempts";
+
 /// The folder of a cell of a run that writes to `out`.
 pub fn folder(out: &Path, cell: &str) -> PathBuf {
     out.join("cells").join(cell.replace(':', "-"))
@@ -44,6 +48,23 @@ pub fn write(folder: &Path, log: &EventLog) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     log.write(BufWriter::new(File::create(folder.join(EVENTS))?))?;
     write_views(folder, log)
+}
+
+/// Sets aside what an attempt left in a cell's folder, in `attempts/` there, so that the next can be written.
+///
+/// # Errors
+///
+/// When a file cannot be moved.
+pub fn set_aside(folder: &Path, attempt: usize) -> io::Result<()> {
+    let aside = folder.join(ATTEMPTS).join(attempt.to_string());
+    fs::create_dir_all(&aside)?;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name() != ATTEMPTS {
+            fs::rename(entry.path(), aside.join(entry.file_name()))?;
+        }
+    }
+    Ok(())
 }
 
 /// Writes everything of a cell's folder that is made from its event log.

@@ -22,7 +22,7 @@ use crate::scenario::{Cell, Written};
 use crate::time::Instant;
 
 /// The version of the log's format, which its first entry tells.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// One thing that happened, and when.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -144,7 +144,7 @@ pub struct CellHeader {
     pub implementation: (String, String),
     /// The router's release.
     pub release: Release,
-    /// The seed of every random choice of router and internet.
+    /// The seed of the run, from which that of the cell's every random choice is made.
     pub seed: u64,
     /// Nanoseconds from the epoch to the cell's first instant.
     pub epoch: u64,
@@ -158,10 +158,19 @@ pub struct CellHeader {
     pub configs: Configs,
     /// The transcript that was the reviewed one when the cell ran, if there was one and it was to be looked at.
     pub reviewed: Option<Reviewed>,
-    /// Which attempt this is, from 1.
-    pub attempt: u32,
-    /// How long the attempts before took.
-    pub before: Duration,
+    /// The attempts before this one, none of which went as expected.
+    pub earlier: Vec<Attempt>,
+}
+
+/// An attempt that did not go as expected and was followed by another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// How long it took.
+    pub took: Duration,
+    /// Whether the harness itself failed.
+    pub broken: bool,
+    /// What was not as expected, each in one line; never empty.
+    pub failures: Vec<String>,
 }
 
 /// The text of each configuration file by its path, `cisco/running-config.ios` among them.
@@ -182,35 +191,39 @@ pub struct Reviewed {
 /// What a run knows of a cell before it begins.
 #[derive(Clone, Debug, Default)]
 pub struct Beginning {
+    /// The seed of the run.
+    pub seed: u64,
     /// What both sides run with.
     pub configs: Configs,
     /// The transcript to hold against it.
     pub reviewed: Option<Reviewed>,
-    /// Which attempt this is, from 1.
-    pub attempt: u32,
-    /// How long the attempts before took.
-    pub before: Duration,
+    /// The attempts before.
+    pub earlier: Vec<Attempt>,
 }
 
 impl CellHeader {
     /// The header of a cell that begins at `started`; `version` is the implementation's, empty when it is not there.
-    pub fn new(cell: &Cell, version: &str, seed: u64, started: SystemTime, beginning: Beginning) -> Self {
+    pub fn new(cell: &Cell, version: &str, started: SystemTime, beginning: Beginning) -> Self {
         let epoch = started.duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
             version: VERSION,
             cell: cell.name.clone(),
             implementation: (cell.implementation.to_string(), version.to_owned()),
             release: cell.release,
-            seed,
+            seed: beginning.seed,
             epoch: u64::try_from(epoch.as_nanos()).unwrap_or(u64::MAX),
             dut: cell.scenario.tunnel.local,
             cisco: cell.scenario.tunnel.remote,
             scenario: (*cell.scenario.written).clone(),
             configs: beginning.configs,
             reviewed: beginning.reviewed,
-            attempt: beginning.attempt,
-            before: beginning.before,
+            earlier: beginning.earlier,
         }
+    }
+
+    /// Which attempt this is, from 1.
+    pub fn attempt(&self) -> usize {
+        self.earlier.len() + 1
     }
 }
 
@@ -362,8 +375,12 @@ impl EventLog {
 
     /// How long the cell took, all attempts together.
     pub fn duration(&self) -> Duration {
-        let last = self.entries.last().map(|entry| entry.at.since_start()).unwrap_or_default();
-        self.header.before.saturating_add(last)
+        self.header.earlier.iter().fold(self.own_duration(), |sum, attempt| sum.saturating_add(attempt.took))
+    }
+
+    /// How long this attempt took.
+    pub fn own_duration(&self) -> Duration {
+        self.entries.last().map(|entry| entry.at.since_start()).unwrap_or_default()
     }
 
     /// Why the cell could not run, what to do about it, and whether it counts as failed; `None` when it ran.

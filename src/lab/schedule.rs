@@ -8,9 +8,9 @@ use std::io;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::time::Duration;
 
-use crate::evidence::log::{Beginning, Configs, EventLog, Reviewed};
+use crate::evidence::artifacts;
+use crate::evidence::log::{Attempt, Beginning, Configs, EventLog, Reviewed};
 use crate::implementations::{DataPath, Implementation};
 use crate::lab::cell::{self, CellError, CellRun};
 use crate::scenario::Cell;
@@ -30,7 +30,7 @@ pub struct Job {
     pub data_path: DataPath,
     /// Where its configuration files go; made when the cell begins.
     pub folder: PathBuf,
-    /// The seed of its random choices.
+    /// The seed of the run; see [`cell_seed`].
     pub seed: u64,
     /// Whether it fails when it turns out that the implementation cannot run it.
     pub strict: bool,
@@ -82,16 +82,20 @@ pub fn run<T: Send>(
     });
 }
 
-/// Runs one cell on this thread: the attempt of that number, when those before took so long.
+/// Runs one cell on this thread, when attempts at it came before.
 ///
 /// # Errors
 ///
 /// When there is no evidence of it; see [`CellError`].
-pub fn run_one(job: &Job, attempt: u32, before: Duration) -> Result<EventLog, CellError> {
-    // What an earlier run left is about other things.
-    match std::fs::remove_dir_all(&job.folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-        _ => std::fs::create_dir_all(&job.folder)?,
+pub fn run_one(job: &Job, earlier: &[Attempt]) -> Result<EventLog, CellError> {
+    if earlier.is_empty() {
+        // What an earlier run left is about other things.
+        match std::fs::remove_dir_all(&job.folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => std::fs::create_dir_all(&job.folder)?,
+        }
+    } else {
+        artifacts::set_aside(&job.folder, earlier.len())?;
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let run = CellRun {
@@ -101,11 +105,22 @@ pub fn run_one(job: &Job, attempt: u32, before: Duration) -> Result<EventLog, Ce
         version: &job.version,
         data_path: job.data_path,
         folder: &job.folder,
-        seed: job.seed,
+        seed: cell_seed(job.seed, &job.cell.name),
         strict: job.strict,
     };
-    let (configs, reviewed) = (job.configs.clone(), job.reviewed.clone());
-    runtime.block_on(cell::run(&run, Beginning { configs, reviewed, attempt, before }))
+    runtime.block_on(cell::run(&run, job.beginning(earlier)))
+}
+
+impl Job {
+    /// What is known of the cell before the attempt that follows `earlier` ones.
+    pub fn beginning(&self, earlier: &[Attempt]) -> Beginning {
+        Beginning {
+            seed: self.seed,
+            configs: self.configs.clone(),
+            reviewed: self.reviewed.clone(),
+            earlier: earlier.to_vec(),
+        }
+    }
 }
 
 /// The seed of a cell of a run with `seed`: another for each name, the same each time.

@@ -4,6 +4,7 @@ mod html;
 mod json;
 mod junit;
 mod progress;
+mod project;
 mod reading;
 mod terminal;
 #[cfg(test)]
@@ -21,13 +22,14 @@ pub use html::{Story, report_html};
 pub use json::{ResultCell, ResultsError, read_results, results_json, results_schema};
 pub use junit::junit_xml;
 pub use progress::Progress;
+pub use project::Project;
 pub use reading::{Reading, ReadingError, event_logs};
 pub use terminal::{Terminal, wants_colour};
 
-use crate::evidence::log::EventLog;
+use crate::evidence::log::{Attempt, EventLog};
 use crate::ios::Release;
 use crate::scenario::{Cell, ImplementationName, KnownFailure, Twin};
-use crate::verdict::{Outcome, Verdict, judge};
+use crate::verdict::{Failure, Outcome, Verdict, judge};
 
 /// What became of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -103,6 +105,8 @@ pub struct CellReport {
     pub remedy: Option<String>,
     /// How long it took, all attempts together.
     pub duration: Duration,
+    /// The attempts before the last, none of which went as expected.
+    pub earlier: Vec<Attempt>,
     /// The verdict on the last attempt; `None` when it did not run.
     pub verdict: Option<Verdict>,
     /// Where its evidence was written.
@@ -114,7 +118,8 @@ pub struct CellReport {
 impl CellReport {
     /// A cell by its log alone; `artifacts` is the folder of its evidence.
     pub fn of_log(cell: &Cell, log: &EventLog, artifacts: &Path) -> Self {
-        let of = Self { duration: log.duration(), artifacts: Some(artifacts.to_owned()), ..Self::of(cell) };
+        let (duration, earlier) = (log.duration(), log.header.earlier.clone());
+        let of = Self { duration, earlier, artifacts: Some(artifacts.to_owned()), ..Self::of(cell) };
         if let Some((reason, remedy, strict)) = log.skipped() {
             let result = if strict { CellResult::Fail } else { CellResult::Skip };
             let remedy = (!remedy.is_empty()).then(|| remedy.to_owned());
@@ -122,7 +127,7 @@ impl CellReport {
             return Self { result, reason: Some(reason.to_owned()), remedy, story, ..of };
         }
         let verdict = judge(cell, log);
-        let (result, reason) = outcome(&verdict, log.header.attempt, cell.known_failure());
+        let (result, reason) = outcome(&verdict, log.header.attempt(), cell.known_failure());
         let story = Some(Box::new(Story::new(cell, log, Some(&verdict))));
         Self { result, reason, verdict: Some(verdict), story, ..of }
     }
@@ -130,6 +135,32 @@ impl CellReport {
     /// A cell of which not even the log could be written.
     pub fn broken(cell: &Cell, reason: impl Into<String>) -> Self {
         Self { result: CellResult::Error, reason: Some(reason.into()), ..Self::of(cell) }
+    }
+
+    /// What a later attempt remembers of this one, which took so long.
+    pub fn attempt(&self, took: Duration) -> Attempt {
+        let failures = self.verdict.iter().flat_map(|verdict| &verdict.failures);
+        let mut failures: Vec<String> = failures.map(Failure::line).collect();
+        if failures.is_empty() {
+            failures.extend(self.reason.clone());
+        }
+        Attempt { took, broken: self.result == CellResult::Error, failures }
+    }
+
+    /// The command that runs it again.
+    pub fn again(&self) -> String {
+        let mut command = "ike-interop run ".to_owned();
+        let story = self.story.as_deref();
+        // A scenario of the catalogue is found by its name.
+        let elsewhere = story.filter(|story| story.file != format!("scenarios/{}.yaml", self.scenario));
+        if let Some(story) = elsewhere {
+            command.push_str(&format!("{} ", quoted(&story.file)));
+        }
+        command.push_str(&quoted(&self.name));
+        if let Some(story) = story.filter(|story| story.seed != USUAL_SEED) {
+            command.push_str(&format!(" --seed {}", story.seed));
+        }
+        command
     }
 
     /// The folder of its evidence as seen from the run's own folder.
@@ -149,6 +180,7 @@ impl CellReport {
             reason: None,
             remedy: None,
             duration: Duration::ZERO,
+            earlier: Vec::new(),
             verdict: None,
             artifacts: None,
             story: None,
@@ -156,23 +188,33 @@ impl CellReport {
     }
 }
 
+/// Words as a shell takes them.
+fn quoted(words: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "_./:@%+=,-".contains(letter);
+    match !words.is_empty() && words.chars().all(plain) {
+        true => words.to_owned(),
+        false => format!("'{}'", words.replace('\'', r"'\''")),
+    }
+}
+
+/// The seed of a run that is given none.
+pub const USUAL_SEED: u64 = 1;
+
 /// Writes what a run tells of all its cells together: `results.json`, `junit.xml` and `report.html`.
 ///
 /// # Errors
 ///
 /// When a file cannot be written.
-pub fn write_files(out: &Path, cells: &[CellReport]) -> io::Result<()> {
+pub fn write_files(out: &Path, cells: &[CellReport], project: &Project) -> io::Result<()> {
     fs::create_dir_all(out)?;
     fs::write(out.join("results.json"), results_json(cells, out))?;
-    fs::write(out.join("junit.xml"), junit_xml(cells).map_err(io::Error::other)?)?;
+    fs::write(out.join("junit.xml"), junit_xml(cells, project).map_err(io::Error::other)?)?;
     fs::write(out.join("report.html"), report_html(cells, out).map_err(io::Error::other)?)
 }
 
 /// The result of a judged cell: a known failure that passes is a failure, so that the list of them stays true.
-fn outcome(verdict: &Verdict, attempts: u32, known: Option<&KnownFailure>) -> (CellResult, Option<String>) {
-    let first = verdict.failures.first();
-    let first =
-        first.map(|failure| format!("{}: expected {}, found {}", failure.what, failure.expected, failure.found));
+fn outcome(verdict: &Verdict, attempts: usize, known: Option<&KnownFailure>) -> (CellResult, Option<String>) {
+    let first = verdict.failures.first().map(Failure::line);
     match (verdict.result, known) {
         (Outcome::Error, _) => (CellResult::Error, first),
         (Outcome::Pass, Some(known)) => {

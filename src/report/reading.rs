@@ -63,7 +63,8 @@ impl Reading {
     }
 }
 
-/// Every event log at or below a folder, in the order of their paths. Links are not followed.
+/// Every event log at or below a folder, in the order of their paths; what lies below one is of earlier attempts. Links are
+/// not followed.
 ///
 /// # Errors
 ///
@@ -76,14 +77,16 @@ pub fn event_logs(folder: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 fn find(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> io::Result<()> {
+    let mut below = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let kind = entry.file_type()?;
         if kind.is_dir() && depth > 0 {
-            find(&entry.path(), depth - 1, found)?;
+            below.push(entry.path());
         } else if kind.is_file() && entry.file_name() == EVENTS {
             found.push(entry.path());
+            return Ok(());
         }
     }
-    Ok(())
+    below.iter().try_for_each(|folder| find(folder, depth - 1, found))
 }

@@ -95,7 +95,7 @@ impl<W: Write> Terminal<W> {
         if let Some(folder) = &cell.artifacts {
             writeln!(self.out, "  evidence: {}", folder.display())?;
         }
-        writeln!(self.out, "  again:    ike-interop run '{}'", cell.name)
+        writeln!(self.out, "  again:    {}", cell.again())
     }
 
     fn one_failure(&mut self, cell: &CellReport, failure: &Failure) -> io::Result<()> {

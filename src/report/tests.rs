@@ -1,8 +1,9 @@
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use super::*;
-use crate::evidence::log::{Entry, EventLog, Happening};
+use crate::evidence::log::{Attempt, Entry, EventLog, Happening};
 use crate::verdict::rig::{cell, change, engines, log, run};
 
 /// One cell of each result, with real verdicts where there are some.
@@ -29,9 +30,11 @@ fn cells() -> Vec<CellReport> {
             reason: "waits for a release".to_owned(),
         }];
     });
-    let report = |cell: &Cell, entries: &[Entry], attempt: u32, seconds: u64| {
+    let report = |cell: &Cell, entries: &[Entry], attempt: usize, seconds: u64| {
         let mut log = log(entries.to_vec());
-        log.header.attempt = attempt;
+        let failures = vec!["step 2, ping left > right: expected a reply, found none".to_owned()];
+        let earlier = Attempt { took: Duration::from_millis(500), broken: false, failures };
+        log.header.earlier = vec![earlier; attempt - 1];
         let report = CellReport::of_log(cell, &log, Path::new("target/ike-interop/x"));
         CellReport { duration: Duration::from_millis(seconds * 1000 + 234), ..report }
     };
@@ -43,7 +46,7 @@ fn cells() -> Vec<CellReport> {
     vec![
         report(&plain, &entries, 1, 0),
         report(&plain, &broken, 1, 1),
-        report(&acl, &refused, 1, 2),
+        report(&acl, &refused, 3, 2),
         report(&known, &broken, 1, 1),
         report(&known, &entries, 1, 1),
         report(&plain, &entries, 2, 1),
@@ -51,6 +54,16 @@ fn cells() -> Vec<CellReport> {
         skipped(&acl),
         CellReport::broken(&plain, "no namespaces left"),
     ]
+}
+
+fn project() -> Project {
+    let root = env!("CARGO_MANIFEST_DIR");
+    Project::new(root, root)
+}
+
+fn skipped(why: &str) {
+    assert!(std::env::var_os("IKE_INTEROP_STRICT").is_none(), "{why}");
+    eprintln!("skipped: {why}");
 }
 
 fn neutral(text: &str) -> String {
@@ -129,11 +142,103 @@ fn results_json_has_the_documented_form() {
 }
 
 #[test]
-fn junit_has_a_suite_for_each_scenario() {
-    let text = junit_xml(&cells()).unwrap();
-    assert_eq!(text.matches("<testsuite ").count(), 2, "{text}");
-    assert!(text.contains(r#"<testsuite name="tunnel/plain" tests="7""#), "{text}");
-    assert!(text.contains("failures=\"3\""), "{text}");
-    assert!(text.contains("errors=\"1\""), "{text}");
-    assert!(text.contains("<skipped message=\"charon is not installed\""), "{text}");
+fn the_junit_report() {
+    let mut cells = cells();
+    for story in cells.iter_mut().filter_map(|cell| cell.story.as_mut()) {
+        story.transcript = story.transcript.lines().take(1).map(|line| format!("{line}\n")).collect();
+    }
+    insta::assert_snapshot!(neutral(&junit_xml(&cells, &project()).unwrap()));
+}
+
+/// Jenkins' schema, with what is in the report for others; see [`super::junit`].
+fn schema() -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/junit/junit-10.xsd");
+    let schema = std::fs::read_to_string(file).unwrap();
+    let case = r#"<xs:attribute name="group" type="xs:string"/>"#;
+    let time = r#"<xs:attribute name="time" type="xs:string"/>"#;
+    let counts = r#"<xs:attribute name="errors" type="xs:string" />"#;
+    let mut extended = schema.clone();
+    for (place, more) in [
+        (case, r#"<xs:attribute name="file" type="xs:string"/>"#),
+        (counts, r#"<xs:attribute name="skipped" type="xs:string"/>"#),
+        (r#"<xs:attribute name="type" type="xs:string" use="required" />"#, time),
+        (r#"<xs:element ref="skipped"/>"#, r#"<xs:element ref="properties"/>"#),
+    ] {
+        assert_eq!(extended.matches(place).count(), 1, "{place}");
+        extended = extended.replace(place, &format!("{place}{more}"));
+    }
+    extended
+}
+
+#[test]
+fn the_junit_report_fits_the_schema_of_jenkins() {
+    let folder = std::env::temp_dir().join(format!("ike-interop-junit-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (xsd, file) = (folder.join("junit.xsd"), folder.join("junit.xml"));
+    std::fs::write(&xsd, schema()).unwrap();
+    let validate = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        Command::new("xmllint").args(["--noout", "--schema"]).args([&xsd, &file]).output()
+    };
+    let text = junit_xml(&nasty(), &project()).unwrap();
+    match validate(&text) {
+        Ok(output) => {
+            assert!(output.status.success(), "{}\n{text}", String::from_utf8_lossy(&output.stderr));
+            for (good, bad) in
+                [(" type=\"attempt 1\"", ""), ("<properties>", "<properly>"), ("<skipped ", "<skipping ")]
+            {
+                let output = validate(&text.replacen(good, bad, 1)).unwrap();
+                assert!(text.contains(good) && !output.status.success(), "{bad} in place of {good} is taken");
+            }
+        }
+        Err(error) => skipped(&format!("there is no xmllint (Debian: libxml2-utils, see ci/setup): {error}")),
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// The cells with texts in them that no XML file may have.
+fn nasty() -> Vec<CellReport> {
+    let mut cells = cells();
+    for cell in &mut cells {
+        cell.reason = cell.reason.take().map(|reason| format!("\u{1b}[31m{reason}\u{0}\u{fffe} <&]]>\""));
+        for failure in cell.verdict.iter_mut().flat_map(|verdict| &mut verdict.failures) {
+            failure.found.push_str("\u{8}\u{ffff}]]><!--");
+        }
+    }
+    cells
+}
+
+/// What a library that other tools read reports with makes of it.
+#[test]
+fn the_junit_report_as_others_read_it() {
+    const SCRIPT: &str = "
+import sys
+from junitparser import JUnitXml
+report = JUnitXml.fromfile(sys.argv[1])
+print(report.tests, 'tests', report.failures, 'failures', report.errors, 'errors', report.skipped, 'skipped')
+for suite in report:
+    for case in suite:
+        print(suite.name, case.classname, case.name, *(f'{type(it).__name__}: {it.type}' for it in case.result))
+";
+    let file = std::env::temp_dir().join(format!("ike-interop-junit-{}.xml", std::process::id()));
+    std::fs::write(&file, junit_xml(&nasty(), &project()).unwrap()).unwrap();
+    let output = Command::new("/usr/bin/python3").args(["-c", SCRIPT]).arg(&file).output();
+    std::fs::remove_file(&file).unwrap();
+    let Ok(output) = output else { return skipped("there is no python3") };
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    if complaint.contains("No module named 'junitparser'") {
+        return skipped("there is no junitparser (Debian: python3-junitparser, see ci/setup)");
+    }
+    assert!(output.status.success(), "{complaint}");
+    insta::assert_snapshot!(String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn long_transcripts_are_cut_to_their_end() {
+    let mut cells = vec![cells().swap_remove(0)];
+    let lines: String = (0..5000).map(|number| format!("line {number}\n")).collect();
+    cells[0].story.as_mut().unwrap().transcript = lines;
+    let text = junit_xml(&cells, &project()).unwrap();
+    assert!(text.len() < 20_000, "{}", text.len());
+    assert!(text.contains("octets before\nline 3") && text.contains("line 4999\n"), "{text}");
 }

@@ -84,7 +84,7 @@ pub enum CellError {
 pub async fn run(run: &CellRun<'_>, beginning: Beginning) -> Result<EventLog, CellError> {
     let clock = Clock::start();
     let recorder = Recorder::new(clock);
-    let header = CellHeader::new(run.cell, run.version, run.seed, clock.wall_start(), beginning);
+    let header = CellHeader::new(run.cell, run.version, clock.wall_start(), beginning);
     recorder.now(Happening::Started(Box::new(header)));
     let result = tokio::time::timeout(LIMIT, LocalSet::new().run_until(perform(run, clock, &recorder))).await;
     match result {

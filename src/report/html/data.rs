@@ -76,6 +76,7 @@ fn of_cell(cell: &CellReport, out: &Path, texts: &mut Texts) -> Value {
         "reason": cell.reason,
         "remedy": cell.remedy,
         "seconds": (cell.duration.as_secs_f64() * 1000.0).round() / 1000.0,
+        "again": cell.again(),
         "folder": cell.artifacts_below(out).map(|folder| folder.to_string_lossy()),
         "failures": failures,
         "findings": findings,

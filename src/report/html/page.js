@@ -207,7 +207,7 @@
     if (cell.file !== undefined) fact("scenario", make("code", {}, text(cell.file)));
     if (cell.tags?.length) fact("tags", cell.tags.join(", "));
     if (cell.references?.length) fact("see", cell.references.join("; "));
-    fact("again", make("code", {}, `ike-interop run '${cell.name}'`));
+    fact("again", make("code", {}, cell.again));
     if (cell.folder && cell.result !== "skip") {
       const link = name => make("a", { href: cell.folder.split("/").map(encodeURIComponent).join("/") + "/" + name }, name);
       const files = ["transcript.txt", "capture.pcapng", "cisco.log", "dut.log", "events.jsonl"];

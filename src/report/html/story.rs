@@ -29,10 +29,10 @@ pub struct Story {
     pub file: String,
     /// The implementation's version; empty when it was not there.
     pub version: String,
-    /// The seed.
+    /// The seed of the run.
     pub seed: u64,
     /// Which attempt this was.
-    pub attempt: u32,
+    pub attempt: usize,
     /// When it began, in milliseconds since the epoch.
     pub began: u64,
     /// The configurations, the router's first, then the scenario, then the implementation's.
@@ -70,7 +70,7 @@ impl Story {
             file: scenario.source.path.display().to_string(),
             version: header.implementation.1.clone(),
             seed: header.seed,
-            attempt: header.attempt,
+            attempt: header.attempt(),
             began: header.epoch / 1_000_000,
             configs: configs(scenario, &header.configs, verdict),
             ..Self::default()
