@@ -65,14 +65,20 @@ impl Selecting {
             match Path::new(path).exists() {
                 true => files.push(PathBuf::from(path)),
                 false if looks_like_a_file(path) => {
-                    return Err(vec![Diagnostic::plain(format!("there is no {path}"))]);
+                    return Err(vec![Diagnostic::plain(format!("there is no file or folder {path}"))]);
                 }
                 false => wanted.push(path.clone()),
             }
         }
         if files.is_empty() {
             if !Path::new(CATALOGUE).exists() {
-                let error = Diagnostic::plain(format!("there is no folder `{CATALOGUE}` here"));
+                let error = match wanted.first() {
+                    Some(name) => format!(
+                        "there is neither a file or folder {name} here, nor a folder `{CATALOGUE}` with a scenario of that name"
+                    ),
+                    None => format!("there is no folder `{CATALOGUE}` here"),
+                };
+                let error = Diagnostic::plain(error);
                 return Err(vec![error.with_help("name the scenario files or their folder: ike-interop run PATH...")]);
             }
             files.push(CATALOGUE.into());
@@ -100,7 +106,7 @@ impl Selecting {
 }
 
 fn looks_like_a_file(path: &str) -> bool {
-    path.starts_with(['.', '/']) || path.ends_with(".yaml") || path.ends_with(".yml")
+    path.starts_with(['.', '/']) || [".yaml", ".yml", "/"].iter().any(|end| path.ends_with(end))
 }
 
 /// GitLab counts its nodes from 1, Kubernetes its indexes from 0. Both need the total, which Kubernetes does not tell by
@@ -141,6 +147,7 @@ mod tests {
     fn what_is_no_file_is_a_name_unless_it_looks_like_a_file() {
         assert!(looks_like_a_file("./phase1"));
         assert!(looks_like_a_file("x.yaml"));
+        assert!(looks_like_a_file("phase1/"));
         assert!(!looks_like_a_file("phase2/acl-not-mirrored"));
     }
 }
