@@ -1,21 +1,31 @@
 //! Implementations that are declared in `ike-interop.toml`, against the router, in a sandbox that `main` enters on its first
 //! line. What needs strongSwan is ignored, with the reason printed, where charon cannot run.
 
+mod two_sides;
+
+use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
 use ike_interop::cli;
 use ike_interop::implementations::strongswan::Strongswan;
-use ike_interop::implementations::{Availability, Host, Implementation, Registry, declared};
+use ike_interop::implementations::{Availability, DataPath, Host, Implementation, Registry, SaState, declared};
+use ike_interop::lab::frame_port::{FramePort, PortOptions};
 use ike_interop::lab::sandbox;
 use ike_interop::report::{CellReport, CellResult};
 use ike_interop::run::{Runner, Settings, Snapshots};
+use ike_interop::scenario::tunnel::{NatTraversal, Psk};
 use ike_interop::scenario::{self, Cell};
+use ike_interop::wire::ethernet::Frame;
+use ike_interop::wire::ipv4::{Ipv4Packet, protocol};
 use libtest_mimic::{Arguments, Failed, Trial};
+use two_sides::{LEFT, RIGHT, TwoSides};
 
 fn main() -> ExitCode {
-    // The built-in implementation is this very program, started anew in its namespace.
-    if std::env::args().nth(1).as_deref() == Some("gateway") {
+    // The built-in implementation and the key engine are this very program, started anew in a namespace.
+    if cli::started_by_cell() {
         return cli::main();
     }
     // Before any thread is there.
@@ -30,17 +40,60 @@ fn main() -> ExitCode {
             None
         }
     };
+    let racoon = ready("racoon-by-hand");
+    let manual = ready("manual");
     let ignored = charon.is_none();
     let prefix = charon.unwrap_or_default();
     let trials = vec![
         Trial::test("charon_by_its_command_lines_brings_tunnels_up", by_command_lines).with_ignored_flag(ignored),
         Trial::test("two_versions_of_strongswan_are_two_columns", move || two_versions(&prefix))
             .with_ignored_flag(ignored),
+        Trial::test("racoon_by_its_command_lines_brings_tunnels_up", racoon_by_command_lines)
+            .with_ignored_flag(racoon.is_none()),
+        Trial::test("two_pf_key_programs_pass_traffic_through_the_key_engine", {
+            let manual = manual.clone();
+            move || manual.clone().map_or(Ok(()), |manual| in_runtime(keyed_by_hand(manual)))
+        })
+        .with_ignored_flag(manual.is_none()),
         Trial::test("what_goes_wrong_with_a_daemon_is_told", daemons_that_fail),
         Trial::test("one_that_claims_anything_is_refused", claims_anything),
         Trial::test("what_is_not_supported_is_skipped", unsupported),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+/// The declared implementation of the fixtures that is called `name`; what it lacks is told when it cannot run here.
+fn ready(name: &str) -> Option<Declared> {
+    let registry = fixtures().unwrap_or_else(|failed| panic!("{}", failed.message().unwrap_or_default()));
+    let implementation = registry.driver(&name.parse().expect("a name"))?;
+    match implementation.availability(&registry.probe_host()) {
+        Availability::Ready { path, data_path, .. } => Some(Declared { implementation, program: path, data_path }),
+        Availability::Missing { reason, remedy } | Availability::Unfit { reason, remedy } => {
+            println!("those with {name} are ignored: {reason}; {remedy}");
+            None
+        }
+    }
+}
+
+/// A declared implementation that can run here.
+#[derive(Clone)]
+struct Declared {
+    implementation: Arc<dyn Implementation>,
+    program: PathBuf,
+    data_path: DataPath,
+}
+
+fn in_runtime(test: impl Future<Output = Result<(), Failed>>) -> Result<(), Failed> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let tasks = tokio::task::LocalSet::new();
+    let test = tasks.run_until(test);
+    runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), test).await? })
+}
+
+/// What the fixtures declare.
+fn fixtures() -> Result<Registry, Failed> {
+    let loaded = declared::load(&root().join("fixtures/declared/ike-interop.toml"));
+    Ok(loaded.map_err(|errors| errors.iter().map(ToString::to_string).collect::<String>())?)
 }
 
 fn root() -> &'static Path {
@@ -96,8 +149,16 @@ fn all_pass(reports: &[CellReport]) -> Result<(), Failed> {
 /// Tunnels that work, with traffic, and tunnels that the router refuses, with their fixed twins: phases 1 and 2, one pair of
 /// selectors and two, all judged by the wire, the router and what `swanctl --list-sas` says.
 fn by_command_lines() -> Result<(), Failed> {
-    let registry = declared::load(&root().join("fixtures/declared/ike-interop.toml"))
-        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<String>())?;
+    on_both_sides_of_right("charon-by-hand")
+}
+
+/// The same over PF_KEY: racoon, setkey and racoonctl, under the key engine or on the kernel's.
+fn racoon_by_command_lines() -> Result<(), Failed> {
+    on_both_sides_of_right("racoon-by-hand")
+}
+
+fn on_both_sides_of_right(implementation: &str) -> Result<(), Failed> {
+    let registry = fixtures()?;
     let mut all = Vec::new();
     for name in [
         "tunnel/plain",
@@ -107,11 +168,60 @@ fn by_command_lines() -> Result<(), Failed> {
         "phase2/acl-not-mirrored",
         "phase2/pfs-mismatch",
     ] {
-        all.extend(cells(&registry, name, "charon-by-hand")?);
+        all.extend(cells(&registry, name, implementation)?);
     }
-    let reports = run(registry, "by-command-lines", all)?;
+    let reports = run(registry, implementation, all)?;
     assert_eq!(reports.len(), 2 + 2 * 4, "each negative has its positive");
     all_pass(&reports)
+}
+
+/// Both SAs of a tunnel are keyed by hand on both sides, in no more than PF_KEY itself: datagrams pass as ESP, and are
+/// counted by SAs that are each other's. With another key on one side none passes.
+async fn keyed_by_hand(manual: Declared) -> Result<(), Failed> {
+    let driver = (&*manual.implementation, &*manual.program, manual.data_path);
+    let lab = TwoSides::new().await?;
+    let ours = two_sides::tunnel(NatTraversal::Auto);
+    let theirs = two_sides::mirrored(&ours);
+    let (mut left, mut lines) = lab.start(&lab.left, driver, &ours, None).await?;
+    let (mut right, _) = lab.start(&lab.right, driver, &theirs, None).await?;
+    assert_eq!(left.sas().await?, SaState::default());
+    left.initiate().await?;
+    right.initiate().await?;
+    let wire = FramePort::open(&lab.right, "wan", PortOptions::default(), lab.clock)?;
+    lab.echo()?;
+    let (ours, theirs) = (left.sas().await?, right.sas().await?);
+    let ([ours], [theirs]) = (&ours.phase2[..], &theirs.phase2[..]) else { panic!("{ours:?} and {theirs:?}") };
+    assert_eq!((ours.spi_in, ours.spi_out), (theirs.spi_out, theirs.spi_in));
+    assert_eq!((ours.sent.packets, ours.received.packets), (1, 1));
+    assert_eq!((theirs.sent.packets, theirs.received.packets), (1, 1));
+    let packet = loop {
+        let frame = wire.recv().await?;
+        if let Ok(packet) = Ipv4Packet::parse(Frame::parse(&frame.bytes)?.payload) {
+            break packet;
+        }
+    };
+    assert_eq!((packet.source, packet.destination, packet.protocol), (LEFT, RIGHT, protocol::ESP));
+    assert!(packet.payload.len() > 1000, "the datagram is inside");
+
+    left.terminate().await?;
+    assert_eq!(left.sas().await?, SaState::default());
+    left.stop().await?;
+    if manual.data_path == DataPath::KeyEngine {
+        let said = std::iter::from_fn(|| lines.try_recv().ok()).map(|line| line.text).collect::<Vec<_>>();
+        for what in ["SA added: ", "policy ", "SA deleted: "] {
+            let mark = format!("key engine: {what}");
+            assert!(said.iter().any(|line| line.starts_with(&mark)), "{mark}: {said:?}");
+        }
+    }
+
+    let mut other = two_sides::tunnel(NatTraversal::Auto);
+    other.psk = Psk::new("another");
+    let (mut left, _) = lab.start(&lab.left, driver, &other, None).await?;
+    left.initiate().await?;
+    assert!(lab.echo().is_err(), "nothing passes under another key");
+    left.stop().await?;
+    right.stop().await?;
+    Ok(())
 }
 
 /// A second strongSwan: the first one's files, found below another prefix.

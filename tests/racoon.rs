@@ -1,33 +1,28 @@
 //! The racoon driver against real racoons, two at a time, in namespaces of a sandbox that `main` enters on its first line.
 //! Ignored, with the reason printed, where racoon cannot run.
 
+mod two_sides;
+
 use std::future::Future;
-use std::net::{Ipv4Addr, UdpSocket};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use ike_interop::cli;
-use ike_interop::crypto::{Cipher, Group, Hash};
+use ike_interop::crypto::{Cipher, Hash};
 use ike_interop::implementations::racoon::Racoon;
 use ike_interop::implementations::{
-    Availability, CellContext, ConfigFiles, DataPath, Failure, Host, Implementation, Options, Phase, Refusal,
-    Retransmission, Running, SaState,
+    Availability, ConfigFiles, DataPath, Failure, Host, Implementation, Options, Phase, Refusal, Retransmission,
+    Running, SaState,
 };
-use ike_interop::lab::link::{Links, VethEnd};
-use ike_interop::lab::{Clock, Namespace, sandbox};
-use ike_interop::scenario::tunnel::{Exchange, Identities, NatTraversal, Phase1, Phase2, Psk, TrafficPair, Tunnel};
-use ike_interop::scenario::units::Span;
-use ike_interop::wire::ethernet::MacAddress;
+use ike_interop::lab::{Namespace, sandbox};
+use ike_interop::scenario::tunnel::{NatTraversal, Tunnel};
 use libtest_mimic::{Arguments, Failed, Trial};
-use tokio::sync::mpsc;
+use two_sides::{TwoSides, mirrored, tunnel};
 
 type Outcome = Result<(), Failed>;
 type Test = fn(Found) -> Pin<Box<dyn Future<Output = Outcome>>>;
-
-const LEFT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
-const RIGHT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
 
 fn main() -> ExitCode {
     // The key engine is this very program, started anew in a namespace.
@@ -74,28 +69,15 @@ struct Found {
     data_path: DataPath,
 }
 
-/// Two namespaces with a link between them.
+/// Two racoons.
 struct Lab {
     found: Found,
-    left: Namespace,
-    right: Namespace,
-    clock: Clock,
+    sides: TwoSides,
 }
 
 impl Lab {
     async fn new(found: Found) -> Result<Self, Failed> {
-        let (left, right) = (Namespace::new("left")?, Namespace::new("right")?);
-        let mut left_link = Links::open(&left)?;
-        let mut right_link = Links::open(&right)?;
-        let here = VethEnd { namespace: &left, interface: "wan", mac: MacAddress([2, 0, 0, 0, 0, 1]) };
-        let there = VethEnd { namespace: &right, interface: "wan", mac: MacAddress([2, 0, 0, 0, 0, 2]) };
-        left_link.add_veth(here, there, 1500).await?;
-        for (link, outer, inner) in [(&mut left_link, LEFT, 1), (&mut right_link, RIGHT, 2)] {
-            link.wait_up(&["wan"]).await?;
-            link.add_address(link.index("wan").await?, outer, 24).await?;
-            link.add_address(link.index("lo").await?, Ipv4Addr::new(10, inner, 0, 1), 32).await?;
-        }
-        Ok(Self { found, left, right, clock: Clock::start() })
+        Ok(Self { found, sides: TwoSides::new().await? })
     }
 
     async fn start(
@@ -104,81 +86,18 @@ impl Lab {
         tunnel: &Tunnel,
         native: Option<&ConfigFiles>,
     ) -> Result<Box<dyn Running>, Failure> {
-        let folder = Path::new("/run/racoon-test").join(side.name());
-        std::fs::create_dir_all(&folder).expect("the sandbox has a /run of its own");
-        let (log, _) = mpsc::unbounded_channel();
-        let cell = CellContext {
-            program: &self.found.program,
-            namespace: side,
-            folder: &folder,
-            tunnel,
-            native,
-            options: Options { data_path: self.found.data_path, retransmission: Retransmission::default() },
-            clock: self.clock,
-            log,
-            patience: Duration::from_secs(20),
-        };
-        Racoon.start(&cell).await
+        let racoon = (&Racoon as &dyn Implementation, &*self.found.program, self.found.data_path);
+        self.sides.start(side, racoon, tunnel, native).await.map(|(running, _)| running)
     }
 
     async fn start_both(&self, tunnel: &Tunnel) -> Result<[Box<dyn Running>; 2], Failed> {
-        let left = self.start(&self.left, tunnel, None).await?;
-        let right = self.start(&self.right, &mirrored(tunnel), None).await?;
+        let left = self.start(&self.sides.left, tunnel, None).await?;
+        let right = self.start(&self.sides.right, &mirrored(tunnel), None).await?;
         Ok([left, right])
     }
-
-    /// Sends a datagram from the left one to the right one and back.
-    fn echo(&self) -> Outcome {
-        let bind = |side: &Namespace, address| side.on_thread(move || UdpSocket::bind((address, 7)));
-        let (from, to) = (Ipv4Addr::new(10, 1, 0, 1), Ipv4Addr::new(10, 2, 0, 1));
-        let (left, right) = (bind(&self.left, from)?, bind(&self.right, to)?);
-        let mut buffer = [0; 1500];
-        for socket in [&left, &right] {
-            socket.set_read_timeout(Some(Duration::from_secs(3)))?;
-        }
-        left.send_to(&[0x5a; 1000], (to, 7))?;
-        let (length, back) = right.recv_from(&mut buffer)?;
-        assert_eq!((length, back), (1000, (from, 7).into()));
-        right.send_to(&buffer[..length], back)?;
-        assert_eq!(left.recv(&mut buffer)?, 1000);
-        Ok(())
-    }
 }
 
-fn tunnel(nat_traversal: NatTraversal) -> Tunnel {
-    Tunnel {
-        local: LEFT,
-        remote: RIGHT,
-        psk: Psk::new("s3cret"),
-        phase1: Phase1 {
-            exchange: Exchange::Main,
-            proposals: vec!["aes256-sha1-modp1536".parse().unwrap()],
-            lifetime: Span::from_secs(28_800),
-        },
-        phase2: Phase2 {
-            proposals: vec!["aes128-sha1".parse().unwrap()],
-            pfs: Some(Group::Modp1024),
-            lifetime: Span::from_secs(3600),
-            volume: None,
-        },
-        traffic: vec![TrafficPair::between("10.1.0.0/24".parse().unwrap(), "10.2.0.0/24".parse().unwrap())],
-        nat_traversal,
-        identities: Identities::default(),
-        dpd: None,
-    }
-}
-
-/// The same tunnel seen from its other end.
-fn mirrored(tunnel: &Tunnel) -> Tunnel {
-    let mut mirrored = tunnel.clone();
-    (mirrored.local, mirrored.remote) = (tunnel.remote, tunnel.local);
-    for pair in &mut mirrored.traffic {
-        (pair.local, pair.remote) = (pair.remote, pair.local);
-    }
-    mirrored
-}
-
-/// The SAs of `running` once it has `count` installed pairs. The responder has them a moment after the initiator.
+/// The SAs of `running` once it has `count` installed pairs. A responder has them a moment after the initiator.
 async fn installed(running: &mut Box<dyn Running>, count: usize) -> Result<SaState, Failed> {
     loop {
         let state = running.sas().await?;
@@ -194,7 +113,7 @@ async fn terminate(found: Found) -> Outcome {
     let [mut left, mut right] = lab.start_both(&tunnel(NatTraversal::Auto)).await?;
     left.initiate().await?;
     let theirs = installed(&mut right, 1).await?;
-    lab.echo()?;
+    lab.sides.echo()?;
     let ours = left.sas().await?;
     let ([left_sa], [right_sa]) = (&ours.phase2[..], &theirs.phase2[..]) else { panic!("{ours:?} and {theirs:?}") };
     assert_eq!((left_sa.spi_in, left_sa.spi_out), (right_sa.spi_out, right_sa.spi_in));
@@ -209,7 +128,7 @@ async fn terminate(found: Found) -> Outcome {
     installed(&mut right, 0).await?;
     left.initiate().await?;
     installed(&mut right, 1).await?;
-    lab.echo()?;
+    lab.sides.echo()?;
     left.stop().await?;
     right.stop().await?;
     Ok(())
@@ -220,7 +139,7 @@ async fn in_udp(found: Found) -> Outcome {
     let [mut left, mut right] = lab.start_both(&tunnel(NatTraversal::Force)).await?;
     left.initiate().await?;
     installed(&mut right, 1).await?;
-    lab.echo()?;
+    lab.sides.echo()?;
     let state = left.sas().await?;
     assert!(state.phase2.iter().all(|sa| sa.udp_encapsulation && sa.received.packets == 1), "{state:?}");
     assert!(state.phase1.iter().all(|sa| (sa.local.port, sa.remote.port) == (4500, 4500)), "{state:?}");
@@ -236,7 +155,7 @@ async fn bad_policies(found: Found) -> Outcome {
         "ipsec-tools.conf".to_owned(),
         "spdadd 10.1.0.0/24 10.2.0.0/24 any -P out ipsec esp/tunnel;\n".to_owned(),
     );
-    match lab.start(&lab.left, &tunnel, Some(&files)).await.map(drop) {
+    match lab.start(&lab.sides.left, &tunnel, Some(&files)).await.map(drop) {
         Err(Failure::Configuration { program, reason }) => {
             assert!(program == "setkey" && !reason.is_empty(), "{reason}")
         }
@@ -244,7 +163,7 @@ async fn bad_policies(found: Found) -> Outcome {
     }
     files = Racoon.configure(&tunnel, &options);
     files.insert("ipsec-tools.conf".to_owned(), "spdflush;\n".to_owned());
-    let mut running = lab.start(&lab.left, &tunnel, Some(&files)).await?;
+    let mut running = lab.start(&lab.sides.left, &tunnel, Some(&files)).await?;
     match running.initiate().await {
         Err(Failure::Refused { phase: Phase::Two, refusal: Refusal::Local(_), .. }) => Ok(()),
         other => panic!("{other:?}"),

@@ -83,14 +83,13 @@ fn probe_lab(sandbox: &Sandbox) -> Vec<Probe> {
         .build()
         .map_err(|error| error.to_string())
         .and_then(|runtime| runtime.block_on(probe::probe(sandbox)).map_err(|error| error.to_string()));
-    let missing = |lack: Lack| format!("{}\nremedy: {}", lack.reason, lack.remedy);
     match probed {
         Ok(results) => results
             .into_iter()
             .map(|(feature, result)| Probe {
                 name: feature.to_string(),
                 ready: result.is_ok(),
-                missing: result.err().map(missing),
+                missing: result.err().map(told),
             })
             .collect(),
         Err(error) => vec![Probe { name: "namespaces".to_owned(), ready: false, missing: Some(error) }],
@@ -98,10 +97,10 @@ fn probe_lab(sandbox: &Sandbox) -> Vec<Probe> {
 }
 
 fn examine(sandbox: Option<String>, lab: Vec<Probe>, host: &Host, registry: &Registry) -> Findings {
-    let probe = |name: &str, result: &Result<(), String>| Probe {
+    let probe = |name: &str, result: &Result<(), Lack>| Probe {
         name: name.to_owned(),
         ready: result.is_ok(),
-        missing: result.clone().err(),
+        missing: result.clone().err().map(told),
     };
     Findings {
         sandbox: Probe { name: "sandbox".to_owned(), ready: sandbox.is_none(), missing: sandbox },
@@ -114,6 +113,10 @@ fn examine(sandbox: Option<String>, lab: Vec<Probe>, host: &Host, registry: &Reg
         ],
         implementations: registry.iter().map(|(named, driver)| row(named, driver, host)).collect(),
     }
+}
+
+fn told(lack: Lack) -> String {
+    format!("{}\nremedy: {}", lack.reason, lack.remedy)
 }
 
 fn row(named: &Named, driver: &dyn Implementation, host: &Host) -> Row {
@@ -172,7 +175,10 @@ mod tests {
     #[test]
     fn what_is_missing_is_told_with_its_remedy() {
         let host = Host {
-            tun: Err("/dev/net/tun: not found (load the kernel module `tun`)".to_owned()),
+            tun: Err(Lack {
+                reason: "/dev/net/tun: not found".to_owned(),
+                remedy: "load the kernel module".to_owned(),
+            }),
             kernel_esp: Ok(()),
             system_call_notification: Ok(()),
             ..Host::bare()

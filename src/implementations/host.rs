@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::implementations::{DataPath, Way};
+use crate::lab::probe::Lack;
+
 /// What implementations find on this machine. Probed once, inside the sandbox.
 #[derive(Clone, Debug)]
 pub struct Host {
@@ -17,14 +20,14 @@ pub struct Host {
     pub prefixes: Vec<PathBuf>,
     /// Where other programs are looked for, after the folders an implementation knows itself.
     pub path: Vec<PathBuf>,
-    /// Whether `/dev/net/tun` can be opened; why not, otherwise.
-    pub tun: Result<(), String>,
-    /// Whether the kernel takes ESP SAs; why not, otherwise.
-    pub kernel_esp: Result<(), String>,
-    /// Whether the kernel has PF_KEY sockets; why not, otherwise.
-    pub pf_key: Result<(), String>,
-    /// Whether one process can answer system calls of another (seccomp_unotify(2)); why not, otherwise.
-    pub system_call_notification: Result<(), String>,
+    /// Whether `/dev/net/tun` can be opened.
+    pub tun: Result<(), Lack>,
+    /// Whether the kernel takes ESP SAs.
+    pub kernel_esp: Result<(), Lack>,
+    /// Whether the kernel has PF_KEY sockets.
+    pub pf_key: Result<(), Lack>,
+    /// Whether one process can answer system calls of another (seccomp_unotify(2)).
+    pub system_call_notification: Result<(), Lack>,
 }
 
 impl Host {
@@ -37,8 +40,14 @@ impl Host {
             prefixes: std::env::split_paths(&prefixes).filter(|prefix| !prefix.as_os_str().is_empty()).collect(),
             path: std::env::split_paths(&path).collect(),
             tun: probe_tun(Path::new("/dev/net/tun")),
-            kernel_esp: xfrm::probe().map_err(|error| error.to_string()),
-            pf_key: probe_pf_key().map_err(|error| error.to_string()),
+            kernel_esp: xfrm::probe().map_err(|error| Lack {
+                reason: format!("the kernel takes no ESP SA: {error}"),
+                remedy: "as root: modprobe -a xfrm_user esp4 (CONFIG_XFRM_USER, CONFIG_INET_ESP); or a virtual machine that has them, as in ci/kernel".to_owned(),
+            }),
+            pf_key: probe_pf_key().map_err(|error| Lack {
+                reason: format!("the kernel has no PF_KEY: {error}"),
+                remedy: "as root: modprobe af_key (CONFIG_NET_KEY)".to_owned(),
+            }),
             system_call_notification: probe_system_call_notification(),
         }
     }
@@ -46,7 +55,7 @@ impl Host {
     /// A machine that has nothing.
     #[cfg(test)]
     pub(crate) fn bare() -> Self {
-        let lacking = || Err("no".to_owned());
+        let lacking = || Err(Lack { reason: "no".to_owned(), remedy: "another machine".to_owned() });
         Self {
             programs: BTreeMap::new(),
             prefixes: Vec::new(),
@@ -56,6 +65,24 @@ impl Host {
             pf_key: lacking(),
             system_call_notification: lacking(),
         }
+    }
+
+    /// ESP of the kernel that is steered over netlink.
+    pub(super) fn kernel(&self) -> Way {
+        Way::taking(DataPath::Kernel, [&self.kernel_esp])
+    }
+
+    /// ESP of the implementation's own, or the gateway's.
+    pub(super) fn tun(&self) -> Way {
+        Way::taking(DataPath::Tun, [&self.tun])
+    }
+
+    /// The ways of an implementation that speaks PF_KEY: to the kernel, or to our key engine.
+    pub(super) fn by_pf_key(&self) -> Vec<Way> {
+        vec![
+            Way::taking(DataPath::Kernel, [&self.pf_key, &self.kernel_esp]),
+            Way::taking(DataPath::KeyEngine, [&self.tun, &self.system_call_notification]),
+        ]
     }
 
     /// Where the user says that `name` is, or else the first file of that name in `folders` below a prefix, in `folders`
@@ -74,18 +101,16 @@ impl Host {
     }
 }
 
-fn probe_tun(device: &Path) -> Result<(), String> {
-    match OpenOptions::new().read(true).write(true).open(device) {
-        Ok(_) => Ok(()),
-        Err(error) => {
-            let remedy = match error.kind() {
-                ErrorKind::NotFound => "load the kernel module `tun`, or give the container the device",
-                ErrorKind::PermissionDenied => "as root: chmod 0666 /dev/net/tun",
-                _ => "see the kernel's log",
-            };
-            Err(format!("{}: {error} ({remedy})", device.display()))
+fn probe_tun(device: &Path) -> Result<(), Lack> {
+    OpenOptions::new().read(true).write(true).open(device).map(drop).map_err(|error| Lack {
+        reason: format!("{}: {error}", device.display()),
+        remedy: match error.kind() {
+            ErrorKind::NotFound => "load the kernel module `tun`, or give the container the device",
+            ErrorKind::PermissionDenied => "as root: chmod 0666 /dev/net/tun",
+            _ => "see the kernel's log",
         }
-    }
+        .to_owned(),
+    })
 }
 
 /// Opens a socket of RFC 2367's version 2.
@@ -93,12 +118,13 @@ fn probe_pf_key() -> io::Result<()> {
     Socket::new(Domain::from(libc::AF_KEY), Type::RAW, Some(Protocol::from(2))).map(drop)
 }
 
-fn probe_system_call_notification() -> Result<(), String> {
+fn probe_system_call_notification() -> Result<(), Lack> {
     const ACTIONS: &str = "/proc/sys/kernel/seccomp/actions_avail";
+    let lack = |reason: String, remedy: &str| Err(Lack { reason, remedy: remedy.to_owned() });
     match std::fs::read_to_string(ACTIONS) {
         Ok(actions) if actions.split_whitespace().any(|action| action == "user_notif") => Ok(()),
-        Ok(_) => Err("the kernel is older than 5.0".to_owned()),
-        Err(error) => Err(format!("{ACTIONS}: {error} (the kernel needs CONFIG_SECCOMP_FILTER)")),
+        Ok(_) => lack("the kernel has no seccomp user notification".to_owned(), "run a kernel of version 5.0 or later"),
+        Err(error) => lack(format!("{ACTIONS}: {error}"), "run a kernel with CONFIG_SECCOMP_FILTER"),
     }
 }
 
@@ -230,8 +256,8 @@ mod tests {
         assert_eq!(host.find("no-such-program", &[]), None);
         host.prefixes.push("/usr".into());
         assert_eq!(host.find("sh", &["/bin"]), Some("/usr/bin/sh".into()));
-        let error = probe_tun(Path::new("/nonexistent/tun")).unwrap_err();
-        assert!(error.contains("load the kernel module"), "{error}");
+        let lack = probe_tun(Path::new("/nonexistent/tun")).unwrap_err();
+        assert!(lack.remedy.contains("load the kernel module"), "{lack:?}");
         assert_eq!(probe_tun(Path::new("/dev/null")), Ok(()));
     }
 }

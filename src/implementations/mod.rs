@@ -1,8 +1,10 @@
 //! How to run each implementation under test: the contract, and a folder for each implementation.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fs::OpenOptions;
 use std::future::Future;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::time::Duration;
@@ -16,9 +18,11 @@ use crate::scenario::Tunnel;
 pub mod builtin;
 pub mod capabilities;
 pub mod command;
+mod data_path;
 pub mod declared;
 pub mod failure;
 pub mod host;
+mod key_engine;
 pub mod libreswan;
 pub mod openiked;
 pub mod prover;
@@ -28,6 +32,7 @@ pub mod sa;
 pub mod strongswan;
 
 pub use capabilities::{Capabilities, Capability};
+pub use data_path::{DataPath, Way};
 pub use failure::{Failure, Phase, Refusal, Unanswered, Unsupported};
 pub use host::Host;
 pub use prover::Prover;
@@ -51,6 +56,9 @@ pub trait Implementation: Send + Sync {
 
     /// Whether it can run on `host`, or what is missing.
     fn availability(&self, host: &Host) -> Availability;
+
+    /// The ways its ESP may take on `host`, the best first, whether or not it is installed.
+    fn ways(&self, host: &Host) -> Vec<Way>;
 
     /// All it can do, whatever the tunnel; [`Self::supports`] is about what goes together.
     ///
@@ -137,35 +145,6 @@ pub enum Availability {
     },
 }
 
-/// Who encrypts and decrypts the packets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum DataPath {
-    /// The implementation itself, in user space behind a TUN device.
-    Tun,
-    /// The kernel's ESP.
-    Kernel,
-    /// Our key engine, which is the kernel for an implementation that speaks PF_KEY.
-    KeyEngine,
-    /// Nobody: the implementation negotiates, and no traffic can be sent.
-    None,
-}
-
-impl DataPath {
-    /// Every data path.
-    pub const ALL: [Self; 2] = [Self::Tun, Self::Kernel];
-}
-
-impl fmt::Display for DataPath {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Tun => "tun",
-            Self::Kernel => "kernel",
-            Self::KeyEngine => "key engine",
-            Self::None => "none",
-        })
-    }
-}
-
 /// What a cell settles beyond the tunnel.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Options {
@@ -226,13 +205,14 @@ pub struct CellContext<'a> {
 }
 
 impl CellContext<'_> {
-    /// Writes `files` below the cell's folder.
+    /// Writes `files` below the cell's folder. They hold keys: racoon and iked read none that others might read.
     fn write_files(&self, program: &str, files: &ConfigFiles) -> Result<(), Failure> {
         for (name, text) in files {
             let path = self.folder.join(name);
             let write = || {
                 path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
-                std::fs::write(&path, text)
+                let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+                file.write_all(text.as_bytes())
             };
             write().map_err(|error| Failure::Configuration {
                 program: program.to_owned(),

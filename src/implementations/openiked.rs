@@ -14,8 +14,9 @@ use std::process::{Command, Stdio};
 
 use crate::implementations::{
     Availability, BoxFuture, CellContext, ConfigFiles, DataPath, Failure, Host, Implementation, Options, Running,
-    Unsupported,
+    Unsupported, Way,
 };
+use crate::lab::probe::Lack;
 use crate::scenario::Tunnel;
 
 /// Where iked is installed.
@@ -60,16 +61,9 @@ impl Implementation for Openiked {
             let reason = format!("its children become the user {USER}, and this user namespace has one user");
             return unfit(reason, "run as root");
         }
-        let data_path = match (&host.pf_key, &host.kernel_esp, &host.tun, &host.system_call_notification) {
-            (Ok(()), Ok(()), _, _) => DataPath::Kernel,
-            (_, _, Ok(()), Ok(())) => DataPath::KeyEngine,
-            (_, _, Err(tun), _) => {
-                return unfit("the kernel has no PF_KEY with ESP, and there is no TUN device".to_owned(), tun);
-            }
-            (_, _, _, Err(why)) => {
-                let reason = "the kernel has neither PF_KEY with ESP nor seccomp's user notification".to_owned();
-                return unfit(reason, why);
-            }
+        let data_path = match Way::first(&self.ways(host)) {
+            Ok(data_path) => data_path,
+            Err(Lack { reason, remedy }) => return unfit(reason, &remedy),
         };
         match Command::new(&path).arg("-V").stdin(Stdio::null()).output() {
             // `OpenIKED 7.2`, on standard error
@@ -80,6 +74,10 @@ impl Implementation for Openiked {
             }
             Err(error) => missing(format!("{} -V: {error}", path.display()), "reinstall it"),
         }
+    }
+
+    fn ways(&self, host: &Host) -> Vec<Way> {
+        host.by_pf_key()
     }
 
     fn supports(&self, _: &Tunnel, _: DataPath) -> Result<(), Unsupported> {

@@ -84,6 +84,7 @@ mod tests {
     use crate::implementations::command::values::sample_tunnel;
     use crate::implementations::{
         Availability, BoxFuture, CellContext, ConfigFiles, DataPath, Failure, Options, Registry, Running, Unsupported,
+        Way,
     };
 
     /// An implementation that says of each capability what a function says of it.
@@ -99,6 +100,10 @@ mod tests {
 
         fn availability(&self, _: &Host) -> Availability {
             Availability::Unfit { reason: String::new(), remedy: String::new() }
+        }
+
+        fn ways(&self, _: &Host) -> Vec<Way> {
+            Vec::new()
         }
 
         fn has(&self, capability: &Capability, _: &Host) -> Result<bool, Unanswered> {

@@ -2,13 +2,11 @@
 //! besides is told by [`crate::implementations::Host`].
 
 use std::fmt;
-use std::io;
 
 use rustix::fs::{Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 use rustix::process::DumpableBehavior;
 use rustix::thread::UnshareFlags;
-use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::lab::LabError;
 use crate::lab::link::{Links, VethEnd};
@@ -27,13 +25,11 @@ pub enum Feature {
     Veth,
     /// Packet sockets: the router, the internet and the captures.
     PacketSockets,
-    /// PF_KEY sockets in the kernel: setkey and racoon without the harness' own engine.
-    PfKey,
 }
 
 impl Feature {
     /// All of them, the lab's own needs first.
-    pub const ALL: [Self; 4] = [Self::UserNamespaces, Self::Veth, Self::PacketSockets, Self::PfKey];
+    pub const ALL: [Self; 3] = [Self::UserNamespaces, Self::Veth, Self::PacketSockets];
 }
 
 impl fmt::Display for Feature {
@@ -42,12 +38,11 @@ impl fmt::Display for Feature {
             Self::UserNamespaces => "user namespaces",
             Self::Veth => "veth links",
             Self::PacketSockets => "packet sockets",
-            Self::PfKey => "kernel PF_KEY",
         })
     }
 }
 
-/// Why a feature is not there.
+/// Why something that a part of the program needs of the machine is not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lack {
     /// What was tried and what came of it.
@@ -70,7 +65,6 @@ pub async fn probe(sandbox: &Sandbox) -> Result<Vec<(Feature, Result<(), Lack>)>
             Feature::PacketSockets => {
                 here.on_thread(|| packet::open().map(drop)).map_err(|error| lack(&error, MODULE_PACKET))
             }
-            Feature::PfKey => here.on_thread(open_pf_key).map_err(|error| lack(&error, MODULE_PF_KEY)),
         };
         results.push((feature, result));
     }
@@ -79,8 +73,6 @@ pub async fn probe(sandbox: &Sandbox) -> Result<Vec<(Feature, Result<(), Lack>)>
 
 const MODULE_PACKET: &str = "load the kernel module af_packet (CONFIG_PACKET)";
 const MODULE_VETH: &str = "load the kernel module veth (CONFIG_VETH)";
-const MODULE_PF_KEY: &str =
-    "none needed: the harness serves PF_KEY itself; or, as root: modprobe af_key (CONFIG_NET_KEY)";
 
 fn user_namespaces(sandbox: Sandbox) -> Result<(), Lack> {
     // A sandbox without root is the proof itself.
@@ -126,10 +118,4 @@ async fn veth(here: &Namespace, there: &Namespace) -> Result<(), Lack> {
 
 fn lack(error: &LabError, remedy: &str) -> Lack {
     Lack { reason: error.source.to_string(), remedy: remedy.to_owned() }
-}
-
-fn open_pf_key() -> io::Result<()> {
-    /// PF_KEY_V2 of RFC 2367.
-    const PF_KEY_V2: i32 = 2;
-    Socket::new(Domain::from(libc::AF_KEY), Type::RAW, Some(Protocol::from(PF_KEY_V2))).map(drop)
 }

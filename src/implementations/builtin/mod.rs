@@ -7,8 +7,9 @@ mod sas;
 use crate::gateway;
 use crate::implementations::{
     Availability, BoxFuture, Capabilities, CellContext, ConfigFiles, DataPath, Failure, Host, Implementation, Options,
-    Running, Unsupported,
+    Running, Unsupported, Way,
 };
+use crate::lab::probe::Lack;
 use crate::scenario::Tunnel;
 
 /// The program that runs: this one, whatever its file is called and wherever it lies.
@@ -27,16 +28,18 @@ impl Implementation for Builtin {
     }
 
     fn availability(&self, host: &Host) -> Availability {
-        match &host.tun {
-            Ok(()) => Availability::Ready {
+        match Way::first(&self.ways(host)) {
+            Ok(data_path) => Availability::Ready {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 path: OWN_PROGRAM.into(),
-                data_path: DataPath::Tun,
+                data_path,
             },
-            Err(remedy) => {
-                Availability::Missing { reason: "there is no TUN device".to_owned(), remedy: remedy.clone() }
-            }
+            Err(Lack { reason, remedy }) => Availability::Missing { reason, remedy },
         }
+    }
+
+    fn ways(&self, host: &Host) -> Vec<Way> {
+        vec![host.tun()]
     }
 
     fn capabilities(&self) -> Capabilities {

@@ -9,7 +9,7 @@ use crate::diag::{Diagnostic, Source};
 use crate::implementations::declared::Place;
 use crate::implementations::declared::file::CommandFile;
 use crate::implementations::declared::text::{CommandLine, Pattern};
-use crate::implementations::{Capabilities, Capability};
+use crate::implementations::{Capabilities, Capability, DataPath};
 use crate::scenario::decode::closest;
 use crate::scenario::node::Key;
 
@@ -129,11 +129,18 @@ fn groups(
     }
 }
 
-/// Fills every template in with the values of a tunnel that has everything.
+/// Fills every template in with the values of a tunnel that has everything, over each data path it may get.
 pub(super) fn rendering(command: &Command, place: &Place<'_>) -> Vec<Diagnostic> {
+    let over = |data_path: &DataPath| rendering_over(*data_path, command, place);
+    let mut all = command.file.data_path.data_paths().iter().map(over);
+    // What is wrong over one is wrong over the others for the most part.
+    all.find(|errors| !errors.is_empty()).unwrap_or_default()
+}
+
+fn rendering_over(data_path: DataPath, command: &Command, place: &Place<'_>) -> Vec<Diagnostic> {
     let mut errors = Vec::new();
     let (file, tunnel) = (&command.file, sample_tunnel());
-    let values = values(&tunnel, &sample_options(file.data_path.data_path()));
+    let values = values(&tunnel, &sample_options(data_path));
     for template in command.templates.values() {
         errors.extend(render(template, &values).err().map(|error| *error));
     }

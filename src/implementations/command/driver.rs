@@ -1,6 +1,6 @@
 //! A running daemon, steered by command lines beside it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -8,9 +8,11 @@ use tokio::time::timeout;
 use super::log::{Following, Log};
 use super::values::{CONFIG_INSIDE, values, with_pair};
 use super::{Command, bound, render, status};
-use crate::implementations::declared::file::{PhaseWord, RefusedFile, Why};
+use crate::implementations::declared::file::{DataPathWord, PhaseWord, RefusedFile, Why};
 use crate::implementations::declared::text::CommandLine;
-use crate::implementations::{BoxFuture, CellContext, ConfigFiles, Failure, Phase, Refusal, Running, SaState};
+use crate::implementations::{
+    BoxFuture, CellContext, ConfigFiles, DataPath, Failure, Phase, Refusal, Running, SaState, key_engine,
+};
 use crate::lab::Clock;
 use crate::lab::process::{self, Process, Program, Stream};
 use crate::scenario::Tunnel;
@@ -28,6 +30,8 @@ const READY_INTERVAL: Duration = Duration::from_millis(50);
 pub(super) struct Daemon {
     command: Command,
     process: Process,
+    /// What the daemon and its commands run under, for one that speaks PF_KEY where the kernel does not.
+    engine: Option<Engine>,
     following: Following,
     log: Log,
     tunnel: Tunnel,
@@ -37,6 +41,12 @@ pub(super) struct Daemon {
     path: Vec<PathBuf>,
     clock: Clock,
     patience: Duration,
+}
+
+/// The key engine, and its lines on their way into the log.
+struct Engine {
+    process: Process,
+    following: Following,
 }
 
 /// What a line says about a negotiation.
@@ -64,20 +74,21 @@ impl Daemon {
         });
         let environment = environment.collect::<Result<Vec<_>, Failure>>()?;
         let words = fill(name, &command.file.command, &values)?;
-        let mut program = Program::new(cell.program, &words[1..]).bind(cell.folder, CONFIG_INSIDE);
+        let log = Log::new(cell.log.clone());
+        let engine = start_engine(command, cell, &log).await?;
+        let mut program = under(&engine, cell.program, &words[1..]);
         program.environment.extend(environment.iter().map(|(name, value)| (name.into(), value.into())));
-        program.private_folders.clone_from(&command.file.private);
-        for (target, source) in &command.file.binds {
-            program = program.bind(bound(source, &command.templates, cell.folder, &command.folder), target);
-        }
-        let spawned = Process::spawn(cell.namespace, &program, cell.clock);
+        let spawned = match &engine {
+            Some(engine) => engine.process.spawn_beside(&program, cell.clock),
+            None => Process::spawn(cell.namespace, &surroundings(command, cell, program), cell.clock),
+        };
         let (process, lines) = spawned
             .map_err(|error| Failure::Spawn { program: name.to_owned(), source: std::io::Error::other(error) })?;
-        let log = Log::new(cell.log.clone());
         let path = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect();
         let mut daemon = Self {
             command: command.clone(),
             process,
+            engine,
             following: log.follow(lines),
             log,
             tunnel: cell.tunnel.clone(),
@@ -92,6 +103,9 @@ impl Daemon {
             Err(failure) => {
                 // Its ports are free again when this returns; how it ended is no news.
                 let _ = daemon.process.terminate(STOP_LIMIT).await;
+                if let Some(engine) = daemon.engine {
+                    let _ = engine.process.terminate(STOP_LIMIT).await;
+                }
                 Err(failure)
             }
         }
@@ -175,7 +189,7 @@ impl Daemon {
         let words = fill(self.command.name.word(), line, values)?;
         let Some((program, arguments)) = words.split_first() else { return Err(self.control("an empty command line")) };
         let executable = self.command.locate(program, &self.path).unwrap_or_else(|| program.into());
-        let mut program = Program::new(executable, arguments);
+        let mut program = under(&self.engine, &executable, arguments);
         program.environment.extend(self.environment.iter().map(|(name, value)| (name.into(), value.into())));
         Ok(program)
     }
@@ -266,21 +280,34 @@ impl Daemon {
     }
 
     async fn end(mut self) -> Result<(), Failure> {
+        let asked = self.ask_to_end().await;
+        let program = self.name();
+        let Self { process, engine, mut following, log, .. } = self;
+        let mut stopped = process.terminate(STOP_LIMIT).await;
+        following.until_closed().await;
+        if let Some(Engine { process, mut following }) = engine {
+            stopped = stopped.and(process.terminate(STOP_LIMIT).await);
+            following.until_closed().await;
+        }
+        asked?;
+        stopped.map(drop).map_err(|error| Failure::Control {
+            program,
+            reason: error.to_string(),
+            last_lines: log.last_lines(),
+        })
+    }
+
+    /// Has the daemon end in the way that is declared, if one is; one that does not end so is left.
+    async fn ask_to_end(&mut self) -> Result<(), Failure> {
         if let Some(ended) = self.ended().await {
             return Err(ended);
         }
         if let Some(stop) = self.command.file.stop.clone() {
             self.perform(&stop, true).await?;
-            if timeout(STOP_LIMIT, self.process.wait()).await.is_ok() {
-                self.following.until_closed().await;
-                return Ok(());
-            }
+            // SIGTERM comes after it.
+            let _ = timeout(STOP_LIMIT, self.process.wait()).await;
         }
-        let stopped = self.process.terminate(STOP_LIMIT).await;
-        self.following.until_closed().await;
-        let program = self.command.name.to_string();
-        let control = |reason: String| Failure::Control { program, reason, last_lines: self.log.last_lines() };
-        stopped.map(drop).map_err(|error| control(error.to_string()))
+        Ok(())
     }
 
     /// The failure that the daemon has ended, if it has.
@@ -323,8 +350,43 @@ impl Running for Daemon {
         })
     }
 
+    fn beside(&self, executable: &Path, arguments: &[String]) -> Option<(&Process, Program)> {
+        Some((&self.process, under(&self.engine, executable, arguments)))
+    }
+
     fn stop(self: Box<Self>) -> BoxFuture<'static, Result<(), Failure>> {
         Box::pin(self.end())
+    }
+}
+
+/// Starts the key engine, where there is to be one, and has the kernel lead packets to its policies otherwise.
+async fn start_engine(command: &Command, cell: &CellContext<'_>, log: &Log) -> Result<Option<Engine>, Failure> {
+    match (command.file.data_path, cell.options.data_path) {
+        (_, DataPath::KeyEngine) => {
+            let surroundings = surroundings(command, cell, Program::default());
+            let (process, lines) = key_engine::start(cell, CONFIG_INSIDE, surroundings).await?;
+            Ok(Some(Engine { process, following: log.follow(lines) }))
+        }
+        (DataPathWord::PfKey, _) => key_engine::lead_to_policies(cell).await.map(|()| None),
+        _ => Ok(None),
+    }
+}
+
+/// `program` with the files that are declared where they are looked for.
+fn surroundings(command: &Command, cell: &CellContext<'_>, program: Program) -> Program {
+    let mut program = program.bind(cell.folder, CONFIG_INSIDE);
+    program.private_folders.clone_from(&command.file.private);
+    for (target, source) in &command.file.binds {
+        program = program.bind(bound(source, &command.templates, cell.folder, &command.folder), target);
+    }
+    program
+}
+
+/// `executable` with `arguments`, under the key engine if there is one.
+fn under(engine: &Option<Engine>, executable: &Path, arguments: &[String]) -> Program {
+    match engine {
+        Some(_) => key_engine::under(executable, arguments),
+        None => Program::new(executable, arguments),
     }
 }
 

@@ -18,8 +18,9 @@ use crate::implementations::declared::text::{Template, environment, reason};
 use crate::implementations::host::output_of;
 use crate::implementations::{
     Availability, BoxFuture, Capabilities, Capability, CellContext, ConfigFiles, DataPath, Failure, Host,
-    Implementation, Options, Running, Unanswered, Unsupported,
+    Implementation, Options, Running, Unanswered, Unsupported, Way,
 };
+use crate::lab::probe::Lack;
 use crate::scenario::Tunnel;
 use crate::scenario::names::ImplementationName;
 
@@ -111,23 +112,20 @@ impl Implementation for Command {
         if let Some(word) = self.program_words().find(|word| self.locate(word, &host.path).is_none()) {
             return missing(format!("there is no {word}"));
         }
-        let data_path = self.file.data_path.data_path();
-        let lacking = match data_path {
-            DataPath::Tun => host.tun.as_ref().err(),
-            DataPath::Kernel => host.kernel_esp.as_ref().err(),
-            DataPath::KeyEngine => host.tun.as_ref().err().or(host.system_call_notification.as_ref().err()),
-            DataPath::None => None,
+        let data_path = match Way::first(&self.ways(host)) {
+            Ok(data_path) => data_path,
+            Err(Lack { reason, remedy }) => return Availability::Unfit { reason, remedy },
         };
-        if let Some(why) = lacking {
-            let reason = format!("its data path is declared to be {data_path}: {why}");
-            return Availability::Unfit { reason, remedy: String::new() };
-        }
         let program = self.file.command.0.first().and_then(Template::plain).unwrap_or_default();
         match (self.version(host), self.locate(program, &host.path)) {
             (Ok(version), Some(path)) => Availability::Ready { version, path, data_path },
             (Ok(_), None) => missing(format!("there is no {program}")),
             (Err(reason), _) => missing(reason),
         }
+    }
+
+    fn ways(&self, host: &Host) -> Vec<Way> {
+        self.file.data_path.ways(host)
     }
 
     fn capabilities(&self) -> Capabilities {

@@ -23,7 +23,7 @@ pub(super) const CONFIG_INSIDE: &str = "/run/config";
 struct Values<'a> {
     /// The folder of the configuration files.
     config: &'a Path,
-    /// tun, kernel or none.
+    /// tun, kernel, key engine or none.
     data_path: String,
     tunnel: TunnelValues<'a>,
     retransmission: RetransmissionValues,

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::text::{CommandLine, Pattern, Template};
-use crate::implementations::DataPath;
+use crate::implementations::{DataPath, Host, Way};
 use crate::scenario::names::ImplementationName;
 use crate::scenario::text::{self, texts, words};
 use crate::scenario::units::Span;
@@ -146,16 +146,28 @@ words! {
         None = "none": "Nobody: only the negotiation is looked at, and scenarios that send traffic are skipped.",
         Tun = "tun": "The implementation, in user space behind a TUN device.",
         Kernel = "kernel": "The kernel's ESP.",
+        PfKey = "pfkey": "Whoever answers PF_KEY: the kernel where it has that and ESP, or else ike-interop itself, behind a TUN device.",
     }
 }
 
 impl DataPathWord {
-    /// The data path as cells know it.
-    pub(crate) fn data_path(self) -> DataPath {
+    /// The ways it may take on `host`, the best first.
+    pub(crate) fn ways(self, host: &Host) -> Vec<Way> {
         match self {
-            Self::None => DataPath::None,
-            Self::Tun => DataPath::Tun,
-            Self::Kernel => DataPath::Kernel,
+            Self::None => vec![Way::taking(DataPath::None, [])],
+            Self::Tun => vec![host.tun()],
+            Self::Kernel => vec![host.kernel()],
+            Self::PfKey => host.by_pf_key(),
+        }
+    }
+
+    /// The data paths that cells with it may have.
+    pub(crate) fn data_paths(self) -> &'static [DataPath] {
+        match self {
+            Self::None => &[DataPath::None],
+            Self::Tun => &[DataPath::Tun],
+            Self::Kernel => &[DataPath::Kernel],
+            Self::PfKey => &[DataPath::Kernel, DataPath::KeyEngine],
         }
     }
 }

@@ -22,8 +22,9 @@ use crate::crypto::{Cipher, Group};
 use crate::implementations::host::output_of;
 use crate::implementations::{
     Availability, BoxFuture, CellContext, ConfigFiles, DataPath, Failure, Host, Implementation, Options, Running,
-    Unsupported,
+    Unsupported, Way,
 };
+use crate::lab::probe::Lack;
 use crate::scenario::Tunnel;
 
 /// Where distributions put pluto, and where it looks for its helpers.
@@ -47,12 +48,9 @@ impl Implementation for Libreswan {
     }
 
     fn availability(&self, host: &Host) -> Availability {
-        if let Err(reason) = &host.kernel_esp {
-            let reason = format!("it needs the kernel's ESP, and this kernel has none: {reason}");
-            return Availability::Unfit {
-                reason,
-                remedy: "load the modules xfrm_user and esp4, or use ci/kernel".to_owned(),
-            };
+        if let Err(Lack { reason, remedy }) = &host.kernel_esp {
+            let reason = format!("it has no data path of its own, and {reason}");
+            return Availability::Unfit { reason, remedy: remedy.clone() };
         }
         let missing = |reason: String, remedy: &str| Availability::Missing { reason, remedy: remedy.to_owned() };
         let Some(path) = host.find("pluto", &[FOLDER]) else {
@@ -74,6 +72,10 @@ impl Implementation for Libreswan {
             ),
             Err(error) => missing(format!("{} --version: {error}", path.display()), "reinstall it"),
         }
+    }
+
+    fn ways(&self, host: &Host) -> Vec<Way> {
+        vec![host.kernel()]
     }
 
     fn supports(&self, tunnel: &Tunnel, _: DataPath) -> Result<(), Unsupported> {

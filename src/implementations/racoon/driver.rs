@@ -1,9 +1,6 @@
 //! A running racoon and its control.
 
-use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,30 +14,18 @@ use super::{CONNECTION, IPSEC_TOOLS_CONF, PSK_TXT, RACOON_CONF, Racoon, beside, 
 use crate::implementations::sa::{Endpoint, IsakmpSa, IsakmpState, IsakmpTransform, NatFindings};
 use crate::implementations::{
     BoxFuture, CellContext, ConfigFiles, DataPath, Failure, Implementation, Phase, Refusal, Running, SaState,
+    key_engine,
 };
-use crate::lab::link::Links;
 use crate::lab::process::{self, Finished, Line, Lines, Process, Program, Stream};
 use crate::lab::{Clock, LabError, Namespace};
-use crate::pfkey::daemon::{DaemonSettings, READY};
 use crate::scenario::tunnel::{TrafficPair, Tunnel};
 use crate::wire::ipv4::{Ipv4Packet, Ipv4Prefix, protocol};
 
 /// The program's names in failures.
 const RACOON: &str = "racoon";
 const SETKEY: &str = "setkey";
-const KEY_ENGINE: &str = "the key engine";
 
-/// This program, which is the key engine too.
-const OWN_PROGRAM: &str = "/proc/self/exe";
-
-/// Where the key engine's files are, in its own mount namespace.
-const ENGINE_SETTINGS: &str = "key-engine.json";
-const ENGINE_SOCKET: &str = "/run/key-engine.sock";
-
-/// Every run of the key engine at an address draws the same SPIs and IVs: a capture can be compared with another's.
-const SEED: u64 = 0x7261_636f_6f6e_0000;
-
-/// How long racoon or the key engine may take to start. Both take some 20 ms on an idle machine.
+/// How long racoon may take to start. It takes some 20 ms on an idle machine.
 const START_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long a command that negotiates nothing may take.
@@ -79,7 +64,6 @@ impl Daemon {
             None => driver.configure(cell.tunnel, &cell.options),
         };
         cell.write_files(RACOON, &files)?;
-        keep_private(cell.folder, &files)?;
         let setkey = beside(cell.program, SETKEY).ok_or_else(|| Failure::Spawn {
             program: SETKEY.to_owned(),
             source: std::io::ErrorKind::NotFound.into(),
@@ -88,8 +72,9 @@ impl Daemon {
         let mut forwarding = Vec::new();
         let engine = match cell.options.data_path {
             DataPath::KeyEngine => {
-                let (engine, log) = start_engine(cell, &tools).await?;
-                forwarding.push(log);
+                let surroundings = with_files(cell, &tools, Program::default());
+                let (engine, lines) = key_engine::start(cell, config::FOLDER_INSIDE, surroundings).await?;
+                forwarding.push(tokio::spawn(forward(lines, cell.log.clone())));
                 Some(engine)
             }
             DataPath::Kernel | DataPath::Tun | DataPath::None => None,
@@ -102,7 +87,7 @@ impl Daemon {
             return Err(failure);
         }
         if engine.is_none() {
-            lead_to_policies(cell).await.map_err(|error| spawn("the routes", error))?;
+            key_engine::lead_to_policies(cell).await?;
         }
         let configuration = format!("{}/{RACOON_CONF}", config::FOLDER_INSIDE);
         let program = at(engine.is_some(), cell.program, ["-F", "-f", &configuration]);
@@ -349,61 +334,6 @@ fn host(prefix: Ipv4Prefix) -> Ipv4Addr {
     }
 }
 
-async fn start_engine(cell: &CellContext<'_>, tools: &Tools) -> Result<(Process, JoinHandle<()>), Failure> {
-    let settings = DaemonSettings { local: cell.tunnel.local, seed: SEED ^ u64::from(u32::from(cell.tunnel.local)) };
-    let text = serde_json::to_string_pretty(&settings).unwrap_or_else(|error| error.to_string());
-    cell.write_files(KEY_ENGINE, &ConfigFiles::from([(ENGINE_SETTINGS.to_owned(), text)]))?;
-    let settings = format!("{}/{ENGINE_SETTINGS}", config::FOLDER_INSIDE);
-    let arguments = ["key-engine", "--settings", &settings, "--control", ENGINE_SOCKET];
-    let program = with_files(cell, tools, Program::new(OWN_PROGRAM, arguments));
-    let started = Process::spawn(cell.namespace, &program, cell.clock);
-    let (mut engine, mut lines) = started.map_err(|error| spawn(KEY_ENGINE, error))?;
-    let mut last_lines = Vec::new();
-    let ready = async {
-        while let Some(line) = lines.recv().await {
-            if line.text == READY {
-                return true;
-            }
-            last_lines.push(line.text);
-        }
-        false
-    };
-    let program = KEY_ENGINE.to_owned();
-    match timeout(START_LIMIT, ready).await {
-        Ok(true) => {}
-        Ok(false) => {
-            let status = engine.wait().await.map_or_else(|error| error.to_string(), |status| status.to_string());
-            return Err(Failure::DaemonExited { program, status, last_lines });
-        }
-        Err(_) => return Err(Failure::NotReady { program, waited: START_LIMIT, last_lines }),
-    }
-    let log = cell.log.clone();
-    let forwarding = tokio::spawn(async move {
-        while let Some(line) = lines.recv().await {
-            // A cell that no longer listens has its verdict already.
-            let _ = log.send(line);
-        }
-    });
-    Ok((engine, forwarding))
-}
-
-/// Has the kernel route what is to be protected: it looks for a policy where a packet is about to leave, and the lab's own
-/// routes keep the far networks from leaving at all. From here on the policies do that.
-async fn lead_to_policies(cell: &CellContext<'_>) -> Result<(), LabError> {
-    let links = Links::open(cell.namespace)?;
-    let remote = cell.tunnel.remote;
-    let networks: BTreeSet<_> = cell.tunnel.traffic.iter().map(|pair| pair.remote).collect();
-    // The links cannot change threads, and the cell's task does not.
-    let adding = tokio::task::spawn_local(async move {
-        let next_hop = links.next_hop(remote).await?;
-        for network in networks.into_iter().filter(|network| network.length() > 0) {
-            links.add_route(network, next_hop, None).await?;
-        }
-        Ok(())
-    });
-    adding.await.map_err(|error| LabError::new("adding routes", std::io::Error::other(error)))?
-}
-
 /// Has setkey set the policies.
 async fn set_policies(cell: &CellContext<'_>, engine: Option<&Process>, tools: &Tools) -> Result<(), Failure> {
     let file = format!("{}/{IPSEC_TOOLS_CONF}", config::FOLDER_INSIDE);
@@ -434,12 +364,7 @@ fn start_here(
 
 /// `executable` with `arguments`, under the key engine if there is one.
 fn at<'a>(under_engine: bool, executable: &Path, arguments: impl IntoIterator<Item = &'a str>) -> Program {
-    if !under_engine {
-        return Program::new(executable, arguments);
-    }
-    let wrapper = ["under-key-engine", "--control", ENGINE_SOCKET, "--"].map(OsString::from).into_iter();
-    let command = std::iter::once(executable.into()).chain(arguments.into_iter().map(OsString::from));
-    Program::new(OWN_PROGRAM, wrapper.chain(command))
+    if under_engine { key_engine::under(executable, arguments) } else { Program::new(executable, arguments) }
 }
 
 /// `program` with its files where it looks for them, and with the programs themselves, should a private folder hide them.
@@ -475,16 +400,12 @@ fn with_required(native: &ConfigFiles, tunnel: &Tunnel) -> Result<ConfigFiles, F
     Ok(files)
 }
 
-/// racoon reads no keys that others might read.
-fn keep_private(folder: &Path, files: &ConfigFiles) -> Result<(), Failure> {
-    for name in files.keys() {
-        let path = folder.join(name);
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(|error| {
-            let reason = format!("cannot keep {} private: {error}", path.display());
-            Failure::Configuration { program: RACOON.to_owned(), reason }
-        })?;
+/// Takes the key engine's lines to the cell's log.
+async fn forward(mut lines: Lines, log: mpsc::UnboundedSender<Line>) {
+    while let Some(line) = lines.recv().await {
+        // A cell that no longer listens has its verdict already.
+        let _ = log.send(line);
     }
-    Ok(())
 }
 
 /// Takes racoon's lines to the cell's log, and to what the driver knows.

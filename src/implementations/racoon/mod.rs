@@ -20,8 +20,9 @@ use std::path::{Path, PathBuf};
 use crate::implementations::host::output_of;
 use crate::implementations::{
     Availability, BoxFuture, CellContext, ConfigFiles, DataPath, Failure, Host, Implementation, Options, Running,
-    Unsupported,
+    Unsupported, Way,
 };
+use crate::lab::probe::Lack;
 use crate::scenario::Tunnel;
 use crate::scenario::tunnel::Phase2Proposal;
 
@@ -56,13 +57,9 @@ impl Implementation for Racoon {
             let reason = format!("there is no setkey beside {} or on the path", path.display());
             return unfit(&reason, "install setkey from the same source as racoon");
         }
-        let data_path = match (&host.pf_key, &host.kernel_esp, &host.tun, &host.system_call_notification) {
-            (Ok(()), Ok(()), _, _) => DataPath::Kernel,
-            (_, _, Ok(()), Ok(())) => DataPath::KeyEngine,
-            (_, _, Err(tun), _) => return unfit("the kernel has no PF_KEY with ESP, and there is no TUN device", tun),
-            (_, _, _, Err(why)) => {
-                return unfit("the kernel has neither PF_KEY with ESP nor seccomp's user notification", why);
-            }
+        let data_path = match Way::first(&self.ways(host)) {
+            Ok(data_path) => data_path,
+            Err(Lack { reason, remedy }) => return unfit(&reason, &remedy),
         };
         match output_of(&path, &["-V"]) {
             // `@(#)ipsec-tools 0.8.2 (http://ipsec-tools.sourceforge.net)`
@@ -72,6 +69,10 @@ impl Implementation for Racoon {
             }
             Err(error) => unfit(&format!("{} -V: {error}", path.display()), "reinstall it"),
         }
+    }
+
+    fn ways(&self, host: &Host) -> Vec<Way> {
+        host.by_pf_key()
     }
 
     fn supports(&self, tunnel: &Tunnel, _: DataPath) -> Result<(), Unsupported> {
@@ -146,7 +147,7 @@ mod tests {
             Availability::Unfit { reason, .. }
                 if FOLDERS.iter().any(|folder| Path::new(folder).join("racoon").exists()) =>
             {
-                assert!(reason.contains("no TUN device"), "{reason}");
+                assert!(reason.contains("no data path"), "{reason}");
             }
             Availability::Unfit { reason, remedy } => {
                 assert!(reason.contains("no package of it") && remedy.contains("racoon-ipsec-tools"), "{reason}");

@@ -24,8 +24,9 @@ use std::path::{Path, PathBuf};
 use crate::implementations::host::output_with;
 use crate::implementations::{
     Availability, BoxFuture, Capabilities, CellContext, ConfigFiles, DataPath, Failure, Host, Implementation, Options,
-    Running, Unsupported,
+    Running, Unsupported, Way,
 };
+use crate::lab::probe::Lack;
 use crate::scenario::Tunnel;
 use crate::wire::ipv4::Ipv4Prefix;
 
@@ -127,13 +128,9 @@ impl Implementation for Strongswan {
             let remedy = format!("apt-get install --no-install-recommends strongswan-charon {packages}");
             return missing("strongSwan's charon is not installed".to_owned(), remedy);
         };
-        let data_path = match (&host.kernel_esp, &host.tun) {
-            (Ok(()), _) => DataPath::Kernel,
-            (Err(_), Ok(())) => DataPath::Tun,
-            (Err(kernel), Err(tun)) => {
-                let reason = format!("no data path: the kernel has no ESP ({kernel}) and there is no TUN device");
-                return missing(reason, tun.clone());
-            }
+        let data_path = match Way::first(&self.ways(host)) {
+            Ok(data_path) => data_path,
+            Err(Lack { reason, remedy }) => return missing(reason, remedy),
         };
         if let Some((plugin, package)) = self.absent_plugin(&path, data_path) {
             let reason = format!("charon's plugin {plugin} is not installed");
@@ -150,6 +147,10 @@ impl Implementation for Strongswan {
             }
             Err(error) => missing(format!("{} --version: {error}", path.display()), "reinstall it".to_owned()),
         }
+    }
+
+    fn ways(&self, host: &Host) -> Vec<Way> {
+        vec![host.kernel(), host.tun()]
     }
 
     fn supports(&self, tunnel: &Tunnel, data_path: DataPath) -> Result<(), Unsupported> {

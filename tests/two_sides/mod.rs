@@ -1,0 +1,126 @@
+//! Two implementations with a link between them, and no router.
+
+use std::net::{Ipv4Addr, UdpSocket};
+use std::path::Path;
+use std::time::Duration;
+
+use ike_interop::crypto::Group;
+use ike_interop::implementations::{
+    CellContext, ConfigFiles, DataPath, Failure, Implementation, Options, Retransmission, Running,
+};
+use ike_interop::lab::link::{Links, VethEnd};
+use ike_interop::lab::process::Line;
+use ike_interop::lab::{Clock, Namespace};
+use ike_interop::scenario::tunnel::{Exchange, Identities, NatTraversal, Phase1, Phase2, Psk, TrafficPair, Tunnel};
+use ike_interop::scenario::units::Span;
+use ike_interop::wire::ethernet::MacAddress;
+use libtest_mimic::Failed;
+use tokio::sync::mpsc;
+
+/// The outer addresses.
+pub const LEFT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+pub const RIGHT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
+
+/// An address of each side's own network.
+const INNER: [Ipv4Addr; 2] = [Ipv4Addr::new(10, 1, 0, 1), Ipv4Addr::new(10, 2, 0, 1)];
+
+/// Two namespaces with a link between them.
+pub struct TwoSides {
+    pub left: Namespace,
+    pub right: Namespace,
+    pub clock: Clock,
+}
+
+impl TwoSides {
+    pub async fn new() -> Result<Self, Failed> {
+        let (left, right) = (Namespace::new("left")?, Namespace::new("right")?);
+        let mut left_link = Links::open(&left)?;
+        let mut right_link = Links::open(&right)?;
+        let here = VethEnd { namespace: &left, interface: "wan", mac: MacAddress([2, 0, 0, 0, 0, 1]) };
+        let there = VethEnd { namespace: &right, interface: "wan", mac: MacAddress([2, 0, 0, 0, 0, 2]) };
+        left_link.add_veth(here, there, 1500).await?;
+        for (link, outer, inner) in [(&mut left_link, LEFT, INNER[0]), (&mut right_link, RIGHT, INNER[1])] {
+            link.wait_up(&["wan"]).await?;
+            link.add_address(link.index("wan").await?, outer, 24).await?;
+            link.add_address(link.index("lo").await?, inner, 32).await?;
+        }
+        Ok(Self { left, right, clock: Clock::start() })
+    }
+
+    /// Starts an implementation on one side; it gives the lines it writes, too.
+    pub async fn start(
+        &self,
+        side: &Namespace,
+        (implementation, program, data_path): (&dyn Implementation, &Path, DataPath),
+        tunnel: &Tunnel,
+        native: Option<&ConfigFiles>,
+    ) -> Result<(Box<dyn Running>, mpsc::UnboundedReceiver<Line>), Failure> {
+        let folder = Path::new("/run/two-sides").join(side.name());
+        std::fs::create_dir_all(&folder).expect("the sandbox has a /run of its own");
+        let (log, lines) = mpsc::unbounded_channel();
+        let cell = CellContext {
+            program,
+            namespace: side,
+            folder: &folder,
+            tunnel,
+            native,
+            options: Options { data_path, retransmission: Retransmission::default() },
+            clock: self.clock,
+            log,
+            patience: Duration::from_secs(20),
+        };
+        Ok((implementation.start(&cell).await?, lines))
+    }
+
+    /// Sends a datagram from the left one to the right one and back.
+    pub fn echo(&self) -> Result<(), Failed> {
+        let (left, right) = (self.bind(0)?, self.bind(1)?);
+        let mut buffer = [0; 1500];
+        left.send_to(&[0x5a; 1000], (INNER[1], 7))?;
+        let (length, back) = right.recv_from(&mut buffer)?;
+        assert_eq!((length, back), (1000, (INNER[0], 7).into()));
+        right.send_to(&buffer[..length], back)?;
+        assert_eq!(left.recv(&mut buffer)?, 1000);
+        Ok(())
+    }
+
+    fn bind(&self, side: usize) -> Result<UdpSocket, Failed> {
+        let socket = [&self.left, &self.right][side].on_thread(|| UdpSocket::bind((INNER[side], 7)))?;
+        socket.set_read_timeout(Some(Duration::from_secs(3)))?;
+        Ok(socket)
+    }
+}
+
+/// A tunnel between the two, as the left one sees it.
+pub fn tunnel(nat_traversal: NatTraversal) -> Tunnel {
+    Tunnel {
+        local: LEFT,
+        remote: RIGHT,
+        psk: Psk::new("s3cret"),
+        phase1: Phase1 {
+            exchange: Exchange::Main,
+            proposals: vec!["aes256-sha1-modp1536".parse().unwrap()],
+            lifetime: Span::from_secs(28_800),
+        },
+        phase2: Phase2 {
+            proposals: vec!["aes128-sha1".parse().unwrap()],
+            pfs: Some(Group::Modp1024),
+            lifetime: Span::from_secs(3600),
+            volume: None,
+        },
+        traffic: vec![TrafficPair::between("10.1.0.0/24".parse().unwrap(), "10.2.0.0/24".parse().unwrap())],
+        nat_traversal,
+        identities: Identities::default(),
+        dpd: None,
+    }
+}
+
+/// The same tunnel seen from its other end.
+pub fn mirrored(tunnel: &Tunnel) -> Tunnel {
+    let mut mirrored = tunnel.clone();
+    (mirrored.local, mirrored.remote) = (tunnel.remote, tunnel.local);
+    for pair in &mut mirrored.traffic {
+        (pair.local, pair.remote) = (pair.remote, pair.local);
+    }
+    mirrored
+}
