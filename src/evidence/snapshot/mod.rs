@@ -28,8 +28,8 @@ pub fn diff(reviewed: &str, found: &str) -> String {
     diff.unified_diff().context_radius(2).header("reviewed", "this run").to_string()
 }
 
-/// What stands behind insta's header.
-fn contents(text: &str) -> &str {
+/// The transcript in a file: what stands behind insta's header.
+pub fn contents(text: &str) -> &str {
     let Some(rest) = text.strip_prefix("---\n") else { return text };
     rest.split_once("\n---\n").map_or(text, |(_, contents)| contents)
 }

@@ -72,7 +72,12 @@ impl Place<'_> {
     }
 }
 
-fn interpret(source: &Source, folder: &Path) -> Result<Registry, Vec<Diagnostic>> {
+/// The implementations there are with what the text of such a file declares; paths in it start at `folder`.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn interpret(source: &Source, folder: &Path) -> Result<Registry, Vec<Diagnostic>> {
     let mut tree = tree::parse(source)?;
     let declarations = tree.take("implementation");
     let file: ConfigFile = decode(source, &tree)?;
