@@ -17,6 +17,10 @@ use serde_json::{Value, json};
 const CELLS: [&str; 3] = ["phase1/lost-main-mode-4", "phase2/acl-not-mirrored", "tunnel/plain"];
 
 fn program(arguments: &[&str]) -> Output {
+    program_with(arguments, &[])
+}
+
+fn program_with(arguments: &[&str], variables: &[(&str, &Path)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ike-interop"));
     command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments).env("NO_COLOR", "1");
     // What the test itself runs under is nothing the program is to speak to.
@@ -24,7 +28,7 @@ fn program(arguments: &[&str]) -> Output {
     {
         command.env_remove(variable);
     }
-    command.output().unwrap()
+    command.envs(variables.iter().copied()).output().unwrap()
 }
 
 fn told(output: &Output) -> String {
@@ -193,6 +197,49 @@ fn what_earlier_attempts_left_is_kept_and_told() {
     let output = program(&["report", &paths[1]]);
     assert!(!told(&output).contains("more than once"), "{}", told(&output));
     assert_eq!(fs::read_to_string(out.join("junit.xml")).unwrap(), junit);
+}
+
+#[test]
+fn a_job_of_github_is_told_what_it_shows() {
+    if run().is_none() {
+        return;
+    }
+    let (scenario, out) = (failing("github").join("plain.yaml"), folder("github-out"));
+    let summary = out.join("summary.md");
+    fs::write(&summary, "of another command\n").unwrap();
+    let paths = [&scenario, &out].map(|path| path.to_str().unwrap().to_owned());
+    let root = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let github = [
+        ("GITHUB_ACTIONS", Path::new("true")),
+        ("GITHUB_STEP_SUMMARY", &summary),
+        ("GITHUB_WORKSPACE", root.parent().unwrap().parent().unwrap()),
+    ];
+    let arguments = ["run", &paths[0], "--out", &paths[1], "-i", "builtin", "--ios", "12.4,15.x"];
+    let output = program_with(&arguments, &github);
+    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+    let log = String::from_utf8(output.stdout).unwrap();
+    let line = fs::read_to_string(&scenario).unwrap().lines().position(|line| line.contains("never said")).unwrap();
+    let annotation = format!(
+        "::error file=target/tmp/report/github/plain.yaml,line={},col=30,title=plain%3A the router's log (2 cells)::expected no \
+         line with `atts are acceptable`%0Afound ",
+        line + 1
+    );
+    assert_eq!(log.matches(&annotation).count(), 1, "{annotation} {log}");
+    let group = log.split_once("::group::FAIL  plain/builtin/12.4\n").expect("a group").1;
+    let inside = group.split_once("::endgroup::\n").expect("its end").0;
+    assert!(inside.contains("again:    ike-interop run"), "{inside}");
+    let told_before = fs::read_to_string(&summary).unwrap();
+    assert!(
+        told_before.starts_with("of another command\n## ike-interop: 0 passed, 2 failed, 0 skipped\n"),
+        "{told_before}"
+    );
+    // Told again, it is summarized and not annotated.
+    let output = program_with(&["report", &paths[1]], &github);
+    assert!(!told(&output).contains("::error"), "{}", told(&output));
+    assert_eq!(fs::read_to_string(&summary).unwrap().matches("## ike-interop: ").count(), 2);
+    // Elsewhere nothing of it is said.
+    let output = program(&["report", &paths[1]]);
+    assert!(!told(&output).contains("::"), "{}", told(&output));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::{BAD_INPUT, SUCCESS, UNEXPECTED, refuse};
 use crate::diag::{Diagnostic, Severity};
 use crate::evidence::artifacts::{self, EVENTS};
 use crate::ios::Release;
-use crate::report::{self, CellReport, Project, Reading, Summary, Terminal, event_logs, wants_colour};
+use crate::report::{self, CellReport, Github, Project, Reading, Summary, Terminal, event_logs, wants_colour};
 use crate::scenario::{Cell, Twin};
 
 /// Make reports, transcripts, captures and logs again from the event logs of a run.
@@ -43,8 +43,13 @@ pub(super) fn retell(folders: &[PathBuf], out: &Path) -> ExitCode {
     let cells: Vec<CellReport> = cells.into_iter().map(|(_, cell)| cell).collect();
     refuse(&told.complaints);
     // A closed pipe is the reader's wish.
-    let _ = Terminal::new(io::stdout().lock(), wants_colour()).conclude(&cells);
-    let written = Project::of_environment().and_then(|project| report::write_files(out, &cells, &project));
+    let github = Github::of_environment();
+    let _ = Terminal::new(io::stdout().lock(), wants_colour()).for_github(github.is_some()).conclude(&cells);
+    // What was annotated when it was run is not annotated again.
+    let written = Project::of_environment().and_then(|project| {
+        report::write_files(out, &cells, &project)?;
+        github.map_or(Ok(()), |github| github.summarize(&cells, &project))
+    });
     if let Err(error) = written {
         refuse(&[Diagnostic::plain(format!("cannot write to {}: {error}", out.display()))]);
         return UNEXPECTED.into();

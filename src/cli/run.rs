@@ -1,13 +1,15 @@
 //! `ike-interop run`: runs cells and judges them.
 
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::selecting::Selecting;
 use super::{BAD_INPUT, SUCCESS, UNEXPECTED, UNFIT_MACHINE, refuse};
+use crate::diag::Diagnostic;
 use crate::lab::sandbox;
 use crate::lab::schedule;
-use crate::report::{self, CellReport, Progress, Project, Summary, USUAL_SEED};
+use crate::report::{self, CellReport, Github, Progress, Project, Summary, USUAL_SEED};
 use crate::run::{Runner, Settings, Snapshots, proposals_wanted, usual_jobs};
 
 /// Run scenarios against the simulated router, and judge what happens.
@@ -77,11 +79,11 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         schedule::Progress::Started(name) => progress.started(name),
         schedule::Progress::Finished(report) => progress.finished(report),
     });
+    let github = Github::of_environment();
     // A closed pipe is the reader's wish.
-    let _ = progress.conclude(&reports);
-    let written = Project::of_environment().and_then(|project| report::write_files(&arguments.out, &reports, &project));
-    if let Err(error) = written {
-        eprintln!("error: {}: {error}", arguments.out.display());
+    let _ = progress.conclude(&reports, github.is_some());
+    if let Err(error) = write_reports(&arguments.out, &reports, github.as_ref()) {
+        refuse(&[*error]);
         return UNEXPECTED.into();
     }
     match runner.keep_transcripts() {
@@ -96,6 +98,17 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     }
     let summary = Summary::of(reports.iter().map(|report| report.result));
     if summary.is_success() { SUCCESS.into() } else { UNEXPECTED.into() }
+}
+
+/// Writes the reports of a run, and tells a job of GitHub Actions what it shows.
+fn write_reports(out: &Path, reports: &[CellReport], github: Option<&Github>) -> Result<(), Box<Diagnostic>> {
+    let failed = |error| Diagnostic::plain(format!("cannot write to {}: {error}", out.display()));
+    let project = Project::of_environment().map_err(failed)?;
+    report::write_files(out, reports, &project).map_err(failed)?;
+    let Some(github) = github else { return Ok(()) };
+    let _ = io::stdout().write_all(report::annotations(reports, &project).as_bytes());
+    let summarized = github.summarize(reports, &project);
+    summarized.map_err(|error| Diagnostic::plain(format!("cannot write the job's summary: {error}")).into())
 }
 
 /// How many transcripts wait for a decision, and how many cells did not fail by them.

@@ -8,6 +8,7 @@ use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 
 use super::{CellReport, CellResult, Summary};
+use crate::evidence::snapshot::Change;
 
 /// The version of the file's form.
 const VERSION: u32 = 1;
@@ -49,8 +50,24 @@ pub struct ResultCell<'a> {
     pub duration_s: f64,
     /// The codes of what was found wrong with the configurations.
     pub findings: Vec<Cow<'a, str>>,
+    /// In what its transcript differs from the reviewed one, major changes first, whether it failed by that or not.
+    #[serde(default)]
+    pub changes: Vec<ResultChange<'a>>,
     /// The folder of its evidence, as seen from the folder of this file; null when there is none.
     pub artifacts: Option<Cow<'a, str>>,
+}
+
+/// One difference between a transcript and the reviewed one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Change", deny_unknown_fields)]
+pub struct ResultChange<'a> {
+    /// How much it matters: `major` is another negotiation, `minor` the same one said in another way.
+    #[schemars(extend("enum" = ["major", "minor"]))]
+    pub weight: Cow<'a, str>,
+    /// Where it is: `quick mode 2`.
+    pub place: Cow<'a, str>,
+    /// What it is: `the chosen transform was ESP_AES, is ESP_3DES`.
+    pub what: Cow<'a, str>,
 }
 
 /// Why a `results.json` cannot be used.
@@ -94,6 +111,7 @@ pub fn results_schema() -> serde_json::Value {
 impl<'a> ResultCell<'a> {
     fn new(cell: &'a CellReport, out: &Path) -> Self {
         let findings = cell.verdict.iter().flat_map(|verdict| &verdict.findings);
+        let changes = cell.verdict.iter().flat_map(|verdict| &verdict.changes);
         Self {
             name: Cow::Borrowed(&cell.name),
             scenario: Cow::Borrowed(&cell.scenario),
@@ -104,7 +122,18 @@ impl<'a> ResultCell<'a> {
             reason: cell.reason.as_deref().map(Cow::Borrowed),
             duration_s: (cell.duration.as_secs_f64() * 1000.0).round() / 1000.0,
             findings: findings.map(|finding| Cow::Borrowed(finding.code.word())).collect(),
+            changes: changes.map(ResultChange::new).collect(),
             artifacts: cell.artifacts_below(out).map(|folder| folder.to_string_lossy()),
+        }
+    }
+}
+
+impl<'a> ResultChange<'a> {
+    fn new(change: &'a Change) -> Self {
+        Self {
+            weight: Cow::Borrowed(change.weight.word()),
+            place: Cow::Borrowed(&change.place),
+            what: Cow::Borrowed(&change.what),
         }
     }
 }

@@ -126,11 +126,13 @@ fn rerun(number: usize, attempt: &Attempt) -> TestRerun {
 }
 
 /// Everything that was not as expected, and what is wrong with the configurations.
-fn details(cell: &CellReport, project: &Project) -> String {
+pub(super) fn details(cell: &CellReport, project: &Project) -> String {
     let mut text = String::new();
     for failure in cell.verdict.iter().flat_map(|verdict| &verdict.failures) {
-        let _ = writeln!(text, "{}\n  expected  {}\n  found     {}", failure.what, failure.expected, failure.found);
-        if let Some((source, range)) = &failure.asked {
+        let value = |text: &str| text.trim_end().replace('\n', "\n            ");
+        let (expected, found) = (value(&failure.expected), value(&failure.found));
+        let _ = writeln!(text, "{}\n  expected  {expected}\n  found     {found}", failure.what);
+        if let Some((source, range)) = failure.asked.as_ref().filter(|_| !failure.is_transcript()) {
             let (line, column) = source.line_column(range.start);
             let _ = writeln!(text, "  asked in  {}:{line}:{column}", project.name(&source.path));
         }
@@ -138,6 +140,8 @@ fn details(cell: &CellReport, project: &Project) -> String {
             let _ = writeln!(text, "  look at   {}", project.name(&folder.join(failure.place)));
         }
     }
+    let difference = cell.difference().unwrap_or_default();
+    text.push_str(difference);
     for finding in cell.verdict.iter().flat_map(|verdict| &verdict.findings) {
         let _ = writeln!(text, "{}: {}", finding.code, finding.message);
         for mark in &finding.lines {

@@ -1,11 +1,13 @@
-//! How a run is told: on the terminal, as JSON, as JUnit XML.
+//! How a run is told: on the terminal, to GitHub, as JSON, JUnit XML and HTML.
 
+mod github;
 mod html;
 mod json;
 mod junit;
 mod progress;
 mod project;
 mod reading;
+mod summary;
 mod terminal;
 #[cfg(test)]
 mod tests;
@@ -18,8 +20,9 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use github::{Github, annotations};
 pub use html::{Story, report_html};
-pub use json::{ResultCell, ResultsError, read_results, results_json, results_schema};
+pub use json::{ResultCell, ResultChange, ResultsError, read_results, results_json, results_schema};
 pub use junit::junit_xml;
 pub use progress::Progress;
 pub use project::Project;
@@ -107,6 +110,8 @@ pub struct CellReport {
     pub duration: Duration,
     /// The attempts before the last, none of which went as expected.
     pub earlier: Vec<Attempt>,
+    /// The reviewed transcript it was held against.
+    pub reviewed: Option<PathBuf>,
     /// The verdict on the last attempt; `None` when it did not run.
     pub verdict: Option<Verdict>,
     /// Where its evidence was written.
@@ -118,8 +123,13 @@ pub struct CellReport {
 impl CellReport {
     /// A cell by its log alone; `artifacts` is the folder of its evidence.
     pub fn of_log(cell: &Cell, log: &EventLog, artifacts: &Path) -> Self {
-        let (duration, earlier) = (log.duration(), log.header.earlier.clone());
-        let of = Self { duration, earlier, artifacts: Some(artifacts.to_owned()), ..Self::of(cell) };
+        let of = Self {
+            duration: log.duration(),
+            earlier: log.header.earlier.clone(),
+            reviewed: log.header.reviewed.as_ref().map(|reviewed| reviewed.file.clone()),
+            artifacts: Some(artifacts.to_owned()),
+            ..Self::of(cell)
+        };
         if let Some((reason, remedy, strict)) = log.skipped() {
             let result = if strict { CellResult::Fail } else { CellResult::Skip };
             let remedy = (!remedy.is_empty()).then(|| remedy.to_owned());
@@ -135,6 +145,13 @@ impl CellReport {
     /// A cell of which not even the log could be written.
     pub fn broken(cell: &Cell, reason: impl Into<String>) -> Self {
         Self { result: CellResult::Error, reason: Some(reason.into()), ..Self::of(cell) }
+    }
+
+    /// From the reviewed transcript to this one, when the cell failed by that.
+    fn difference(&self) -> Option<&str> {
+        let failures = &self.verdict.as_ref()?.failures;
+        failures.iter().find(|failure| failure.is_transcript())?;
+        self.story.as_deref()?.difference.as_deref()
     }
 
     /// What a later attempt remembers of this one, which took so long.
@@ -181,6 +198,7 @@ impl CellReport {
             remedy: None,
             duration: Duration::ZERO,
             earlier: Vec::new(),
+            reviewed: None,
             verdict: None,
             artifacts: None,
             story: None,

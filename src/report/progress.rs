@@ -51,16 +51,16 @@ impl Progress {
         live.total.inc(1);
     }
 
-    /// The run is over: tells the failures, the skipped cells and the counts.
+    /// The run is over: tells the skipped cells, the failures and the counts, in the way of a log of GitHub if so.
     ///
     /// # Errors
     ///
     /// When standard output cannot be written.
-    pub fn conclude(self, cells: &[CellReport]) -> io::Result<()> {
+    pub fn conclude(self, cells: &[CellReport], github: bool) -> io::Result<()> {
         if let Some(live) = self.live {
             live.total.finish_and_clear();
         }
-        Terminal::new(io::stdout().lock(), super::wants_colour()).conclude(cells)
+        Terminal::new(io::stdout().lock(), super::wants_colour()).for_github(github).conclude(cells)
     }
 }
 

@@ -3,7 +3,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::*;
-use crate::evidence::log::{Attempt, Entry, EventLog, Happening};
+use crate::evidence::frames::transcript_of;
+use crate::evidence::log::{Attempt, Entry, EventLog, Happening, Reviewed};
+use crate::evidence::snapshot::Weight;
 use crate::verdict::rig::{cell, change, engines, log, run};
 
 /// One cell of each result, with real verdicts where there are some.
@@ -43,7 +45,17 @@ fn cells() -> Vec<CellReport> {
         let log = EventLog::brief(log(entries.clone()).header, Happening::Skipped { reason, remedy, strict: false });
         CellReport { artifacts: None, ..CellReport::of_log(cell, &log, Path::new("")) }
     };
+    let differs = |weight: Weight, from: &str, to: &str| {
+        let mut log = log(entries.clone());
+        let text = transcript_of(&log);
+        assert!(text.contains(from), "{text}");
+        let file = "scenarios/tunnel/snapshots/plain@builtin.snap".into();
+        log.header.reviewed = Some(Reviewed { file, text: text.replace(from, to), fails_from: weight });
+        CellReport::of_log(&plain, &log, Path::new("target/ike-interop/x"))
+    };
     vec![
+        differs(Weight::Minor, "ESP_AES: key length 128", "ESP_AES: key length 256"),
+        differs(Weight::Major, "  VID NAT-T (draft-02, newline)\n", ""),
         report(&plain, &entries, 1, 0),
         report(&plain, &broken, 1, 1),
         report(&acl, &refused, 3, 2),
@@ -80,7 +92,7 @@ fn the_terminal_report() {
     }
     terminal.conclude(&cells).unwrap();
     let text = String::from_utf8(terminal.into_inner()).unwrap();
-    assert_eq!(text.lines().last(), Some("2 passed, 3 failed, 2 skipped, 1 known, 1 flaky, 1 error"));
+    assert_eq!(text.lines().last(), Some("3 passed, 4 failed, 2 skipped, 1 known, 1 flaky, 1 error"));
     assert!(!text.contains('\u{1b}'), "no colour was asked for");
     insta::assert_snapshot!(neutral(&text));
 }
@@ -113,9 +125,10 @@ fn results_json_has_the_documented_form() {
     let text = results_json(&cells, Path::new("target/ike-interop"));
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(json["version"], 1);
-    assert_eq!(json["summary"]["fail"], 3);
-    let keys: Vec<&String> = json["cells"][2].as_object().unwrap().keys().collect();
+    assert_eq!(json["summary"]["fail"], 4);
+    let keys: Vec<&String> = json["cells"][4].as_object().unwrap().keys().collect();
     let mut wanted = [
+        "changes",
         "name",
         "scenario",
         "implementation",
@@ -131,12 +144,15 @@ fn results_json_has_the_documented_form() {
     let mut keys: Vec<&str> = keys.into_iter().map(String::as_str).collect();
     keys.sort_unstable();
     assert_eq!(keys, wanted);
-    assert_eq!(json["cells"][2]["twin"], "fixed");
-    assert_eq!(json["cells"][2]["findings"][0], "acl-not-mirrored");
-    assert_eq!(json["cells"][1]["duration_s"], 1.234);
+    assert_eq!(json["cells"][4]["twin"], "fixed");
+    assert_eq!(json["cells"][4]["findings"][0], "acl-not-mirrored");
+    assert_eq!(json["cells"][3]["duration_s"], 1.234);
+    assert_eq!(json["cells"][0]["changes"][0]["weight"], "major");
+    assert_eq!(json["cells"][1]["changes"][0]["what"], "vendor ID NAT-T (draft-02, newline) is new");
     let again = read_results(&text).unwrap();
     assert_eq!(again.len(), cells.len());
-    assert_eq!(again[1].result, CellResult::Fail);
+    assert_eq!(again[0].changes[0].weight, "major");
+    assert_eq!(again[3].result, CellResult::Fail);
     let other = text.replacen("\"version\": 1", "\"version\": 9", 1);
     assert_eq!(read_results(&other).unwrap_err().to_string(), "it has version 9; this program reads version 1");
 }
@@ -231,6 +247,59 @@ for suite in report:
     }
     assert!(output.status.success(), "{complaint}");
     insta::assert_snapshot!(String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn the_annotations_of_github() {
+    insta::assert_snapshot!(neutral(&annotations(&cells(), &project())));
+}
+
+#[test]
+fn annotations_are_no_more_than_github_shows() {
+    let broken = cells().into_iter().find(|cell| cell.result == CellResult::Error).unwrap();
+    let cells: Vec<CellReport> =
+        (0..30).map(|number| CellReport { scenario: format!("many/{number}"), ..broken.clone() }).collect();
+    let text = annotations(&cells, &project());
+    assert_eq!(text.lines().count(), 10);
+    assert!(text.ends_with("::error::21 more are in the summary of the job and in its log\n"), "{text}");
+}
+
+#[test]
+fn the_summary_of_a_github_job() {
+    insta::assert_snapshot!(neutral(&summary::markdown(&cells(), &project(), 1 << 20)));
+}
+
+#[test]
+fn the_summary_is_bounded_and_keeps_the_matrix() {
+    let failed = cells().into_iter().find(|cell| cell.result == CellResult::Fail).unwrap();
+    let many: Vec<CellReport> = (0..100)
+        .map(|number| CellReport {
+            scenario: format!("many/{number}"),
+            name: format!("many/{number}/x"),
+            ..failed.clone()
+        })
+        .collect();
+    let whole = summary::markdown(&many, &project(), 1 << 20);
+    assert_eq!(whole.matches("<details>").count(), 100);
+    for most in [0, 100, 5000, 20_000, whole.len() - 1] {
+        let text = summary::markdown(&many, &project(), most);
+        assert!(text.len() <= most, "{} > {most}", text.len());
+        assert_eq!(text.matches("<details>").count(), text.matches("</details>").count());
+        if most >= 5000 {
+            assert!(text.contains("| 99 | ❌ |") && text.contains("of this summary are left out"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_log_of_github_is_folded_and_takes_no_commands_of_others() {
+    let mut cells = cells();
+    let failure = &mut cells[0].verdict.as_mut().unwrap().failures[0];
+    failure.found = "two lines\n  ::stop-commands::x\n##[endgroup]".to_owned();
+    failure.what = "said".to_owned();
+    let mut terminal = Terminal::new(Vec::new(), false).for_github(true);
+    terminal.conclude(&cells[..1]).unwrap();
+    insta::assert_snapshot!(neutral(&String::from_utf8(terminal.into_inner()).unwrap()));
 }
 
 #[test]

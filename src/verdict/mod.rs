@@ -63,7 +63,7 @@ const TRANSCRIPT: &str = "transcript";
 impl Verdict {
     /// Whether all was as expected, whatever the transcript is held against.
     pub fn passed_but_for_the_transcript(&self) -> bool {
-        self.result != Outcome::Error && self.failures.iter().all(|failure| failure.what == TRANSCRIPT)
+        self.result != Outcome::Error && self.failures.iter().all(Failure::is_transcript)
     }
 }
 
@@ -111,6 +111,11 @@ impl Failure {
         let name = name.to_string().replace('~', "~0").replace('/', "~1");
         self.pointer = format!("/{name}{}", self.pointer);
         self
+    }
+
+    /// Whether it is that the transcript is another than the reviewed one; [`Verdict::changes`] tells in what.
+    pub fn is_transcript(&self) -> bool {
+        self.what == TRANSCRIPT
     }
 
     /// The failure in one line.
@@ -192,8 +197,7 @@ fn transcript(facts: &Facts<'_>, failures: &mut Vec<Failure>) -> Vec<Change> {
     let changes = snapshot::changes(&reviewed.text, &transcript);
     if snapshot::heaviest(&changes) >= Some(reviewed.fails_from) {
         let expected = format!("as reviewed in {}", reviewed.file.display());
-        let lines: String = changes.iter().map(|change| format!("{change}\n")).collect();
-        let found = format!("{lines}{}", snapshot::diff(&reviewed.text, &transcript));
+        let found = changes.iter().map(Change::to_string).collect::<Vec<_>>().join("\n");
         let asked = Some((Source::new(reviewed.file.clone(), reviewed.text.as_str()), 0..0));
         failures.push(Failure { asked, ..Failure::new(TRANSCRIPT, expected, found, artifact::TRANSCRIPT) });
     }

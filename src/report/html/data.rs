@@ -55,6 +55,7 @@ fn of_cell(cell: &CellReport, out: &Path, texts: &mut Texts) -> Value {
     let failures: Vec<Value> = failures
         .map(|failure| json!([failure.what, failure.expected, texts.number(&failure.found), failure.place]))
         .collect();
+    let changes = cell.verdict.iter().flat_map(|verdict| &verdict.changes);
     let findings = cell.verdict.iter().flat_map(|verdict| &verdict.findings);
     let findings: Vec<Value> = findings
         .map(|finding| {
@@ -80,6 +81,7 @@ fn of_cell(cell: &CellReport, out: &Path, texts: &mut Texts) -> Value {
         "folder": cell.artifacts_below(out).map(|folder| folder.to_string_lossy()),
         "failures": failures,
         "findings": findings,
+        "changes": changes.map(|change| json!([change.weight.word(), change.place, change.what])).collect::<Vec<_>>(),
     });
     if let (Some(story), Some(fields)) = (cell.story.as_deref(), value.as_object_mut())
         && let Value::Object(more) = of_story(story, texts)

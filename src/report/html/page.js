@@ -230,7 +230,7 @@
   const problems = cell => cell.failures.length === 0 ? [] : [heading("Not as expected"), ...cell.failures.map(([what, expected, found, file]) =>
     make("section", { class: "problem" }, make("b", {}, what), make("dl", {},
       make("dt", {}, "expected"), make("dd", {}, make("pre", {}, expected)),
-      make("dt", {}, "found"), make("dd", {}, /^--- /m.test(text(found)) ? diff(text(found)) : make("pre", {}, text(found))),
+      make("dt", {}, "found"), make("dd", {}, make("pre", {}, text(found))),
       make("dt", {}, "look at"), make("dd", {}, place(cell, file)))))];
 
   const findings = cell => cell.findings.length === 0 ? [] : [heading("Diagnosis"), ...cell.findings.map(finding =>
@@ -361,7 +361,12 @@
   const transcript = cell => {
     const parts = [];
     if (cell.difference !== null && cell.difference !== undefined) {
-      parts.push(heading("Transcript against the reviewed one"), diff(text(cell.difference)));
+      parts.push(heading("Transcript against the reviewed one"));
+      if (cell.changes.length) {
+        parts.push(make("ul", { class: "changes" }, ...cell.changes.map(([weight, where, what]) =>
+          make("li", { class: weight }, make("b", {}, weight), " ", make("span", { class: "where" }, where), ": ", what))));
+      }
+      parts.push(diff(text(cell.difference)));
     }
     if (cell.transcript !== undefined && text(cell.transcript)) {
       parts.push(heading("Transcript"), make("pre", { class: "text", tabindex: "0", "aria-label": "Transcript" }, text(cell.transcript)));
