@@ -1,14 +1,14 @@
 //! `ike-interop decode`: a capture as a transcript.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Write};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::{BAD_INPUT, SUCCESS};
 use crate::crypto::Secret;
-use crate::evidence::capture::{CaptureError, CaptureReader};
+use crate::evidence::capture::{CaptureError, CaptureReader, ReadAhead};
 use crate::evidence::decode::{Content, Decoder, KeyFileError, KeyTable, Observed, Protection, Secrets};
 use crate::evidence::transcript::{Names, Transcript};
 
@@ -97,13 +97,15 @@ enum DecodeError {
 }
 
 fn decode(arguments: &Arguments) -> Result<(), DecodeError> {
-    let path = &arguments.capture;
+    let standard_input = arguments.capture.as_os_str() == "-";
+    let path = if standard_input { &PathBuf::from("standard input") } else { &arguments.capture };
     let keys = keys(arguments)?;
-    let input: Box<dyn Read> = match path.as_os_str() == "-" {
-        true => Box::new(io::stdin().lock()),
-        false => Box::new(File::open(path).map_err(|error| DecodeError::Capture(path.clone(), error.into()))?),
+    let unreadable = |error: CaptureError| DecodeError::Capture(path.clone(), error);
+    let input = match standard_input {
+        true => ReadAhead::new(io::stdin()),
+        false => File::open(path).and_then(ReadAhead::new),
     };
-    let mut reader = CaptureReader::new(input).map_err(|error| DecodeError::Capture(path.clone(), error))?;
+    let mut reader = CaptureReader::new(input.map_err(|error| unreadable(error.into()))?).map_err(unreadable)?;
     let mut decoder = Decoder::new(keys);
     let mut transcript = Transcript::new(Names::new(arguments.names.iter().cloned()));
     if arguments.packets {

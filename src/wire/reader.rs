@@ -73,6 +73,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes `count` octets, named `field` in the error.
+    #[inline]
     pub fn take(&mut self, count: usize, field: &str) -> Result<&'a [u8], ParseError> {
         let Some((taken, rest)) = self.data.split_at_checked(count) else {
             return Err(self.error(field, ParseErrorKind::Truncated { needed: count, left: self.data.len() }));
@@ -83,6 +84,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes an array of `N` octets.
+    #[inline]
     pub fn array<const N: usize>(&mut self, field: &str) -> Result<[u8; N], ParseError> {
         let mut array = [0; N];
         array.copy_from_slice(self.take(N, field)?);
@@ -90,16 +92,19 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes one octet.
+    #[inline]
     pub fn u8(&mut self, field: &str) -> Result<u8, ParseError> {
         self.array::<1>(field).map(|[octet]| octet)
     }
 
     /// Takes a 16-bit number in network order.
+    #[inline]
     pub fn u16(&mut self, field: &str) -> Result<u16, ParseError> {
         self.array(field).map(u16::from_be_bytes)
     }
 
     /// Takes a 32-bit number in network order.
+    #[inline]
     pub fn u32(&mut self, field: &str) -> Result<u32, ParseError> {
         self.array(field).map(u32::from_be_bytes)
     }

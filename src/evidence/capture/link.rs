@@ -68,6 +68,7 @@ impl LinkPacket<'_> {
 /// # Errors
 ///
 /// When a header is malformed.
+#[inline]
 pub fn network_packet(link: LinkType, octets: &[u8]) -> Result<Option<LinkPacket<'_>>, ParseError> {
     let mut reader = Reader::new(octets);
     match link {
@@ -100,12 +101,14 @@ pub fn network_packet(link: LinkType, octets: &[u8]) -> Result<Option<LinkPacket
     }
 }
 
+#[inline]
 fn tagged(mut reader: Reader<'_>) -> Result<Option<LinkPacket<'_>>, ParseError> {
     let kind = reader.u16("Ethernet > type")?;
     behind_type(kind, reader)
 }
 
 /// What stands behind an EtherType: VLAN tags in any number, PPPoE, IP.
+#[inline]
 fn behind_type(mut kind: u16, mut reader: Reader<'_>) -> Result<Option<LinkPacket<'_>>, ParseError> {
     const SERVICE_TAG: u16 = 0x88a8;
     const OLD_SERVICE_TAG: u16 = 0x9100;
@@ -143,22 +146,19 @@ fn ip_of_version(mut reader: Reader<'_>) -> Result<Option<LinkPacket<'_>>, Parse
 
 /// Like [`Ipv4Packet::parse`], but content with what a capture holds: checksums that a network card would have filled
 /// in, and packets cut short by a snap length.
+#[inline]
 fn ipv4(mut reader: Reader<'_>) -> Result<LinkPacket<'_>, ParseError> {
-    let first = reader.u8("IPv4 > version")?;
+    let header = reader.array::<{ Ipv4Packet::HEADER_LEN }>("IPv4 > header")?;
+    let [first, _, l0, l1, i0, i1, f0, f1, _, protocol, _, _, s0, s1, s2, s3, d0, d1, d2, d3] = header;
     let header_length = usize::from(first & 0xf) * 4;
     if first >> 4 != 4 || header_length < Ipv4Packet::HEADER_LEN {
         let kind = ParseErrorKind::BadValue { expected: "IPv4", found: first.into() };
         return Err(ParseError { offset: 0, path: "IPv4 > version".to_owned(), kind });
     }
-    reader.u8("IPv4 > type of service")?;
-    let total_length = usize::from(reader.u16("IPv4 > total length")?);
-    let identification = reader.u16("IPv4 > identification")?;
-    let flags = reader.u16("IPv4 > fragment offset")?;
-    reader.u8("IPv4 > time to live")?;
-    let protocol = reader.u8("IPv4 > protocol")?;
-    reader.u16("IPv4 > checksum")?;
-    let source = Ipv4Addr::from(reader.array::<4>("IPv4 > source")?);
-    let destination = Ipv4Addr::from(reader.array::<4>("IPv4 > destination")?);
+    let total_length = usize::from(u16::from_be_bytes([l0, l1]));
+    let identification = u16::from_be_bytes([i0, i1]);
+    let flags = u16::from_be_bytes([f0, f1]);
+    let (source, destination) = (Ipv4Addr::from([s0, s1, s2, s3]), Ipv4Addr::from([d0, d1, d2, d3]));
     reader.take(header_length - Ipv4Packet::HEADER_LEN, "IPv4 > options")?;
     // A length of zero stands in frames that segmentation offload would still cut.
     let length = if total_length == 0 { reader.remaining() } else { total_length.saturating_sub(header_length) };

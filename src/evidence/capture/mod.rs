@@ -8,3 +8,4 @@ mod window;
 pub use link::{LinkPacket, LinkType, network_packet};
 pub use pcapng::{PcapngWriter, WrittenPacket};
 pub use reader::{CaptureError, CaptureReader, CapturedPacket};
+pub use window::{Input, ReadAhead};

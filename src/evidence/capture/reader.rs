@@ -1,10 +1,10 @@
 //! Reads pcap (both byte orders, micro- and nanoseconds) and pcapng, one packet at a time.
 
-use std::io::{self, Read};
+use std::io;
 use std::ops::Range;
 
 use super::link::LinkType;
-use super::window::Window;
+use super::window::{Input, Window};
 
 /// No packet of a sane capture is longer; a longer length means a damaged file.
 const MAX_PACKET: u32 = 1 << 22;
@@ -41,7 +41,10 @@ fn describe(start: &[u8]) -> String {
         [] => "an empty file".to_owned(),
         [0x1f, 0x8b, ..] => "a file compressed with gzip; decompress it first".to_owned(),
         [0x28, 0xb5, 0x2f, 0xfd] => "a file compressed with zstd; decompress it first".to_owned(),
-        start => format!("a file that starts with {start:02x?}"),
+        start if start.iter().all(|octet| (b' '..=b'~').contains(octet)) => {
+            format!("a file that starts with `{}`", String::from_utf8_lossy(start))
+        }
+        start => format!("a file that starts with the octets {}", hex::encode(start)),
     }
 }
 
@@ -63,8 +66,8 @@ pub struct CapturedPacket<'a> {
 }
 
 /// Reads packets from a capture file of any supported format. It buffers by itself, and memory does not grow with the file.
-pub struct CaptureReader<R> {
-    window: Window<R>,
+pub struct CaptureReader<I> {
+    window: Window<I>,
     /// Where the structure starts that is being read.
     start: u64,
     packets: u64,
@@ -94,13 +97,13 @@ struct Found {
     original_length: u32,
 }
 
-impl<R: Read> CaptureReader<R> {
+impl<I: Input> CaptureReader<I> {
     /// Reads the file header.
     ///
     /// # Errors
     ///
     /// When the file is no capture, or ends in its header.
-    pub fn new(input: R) -> Result<Self, CaptureError> {
+    pub fn new(input: I) -> Result<Self, CaptureError> {
         let mut reader = Self { window: Window::new(input), start: 0, packets: 0, format: Format::Ended };
         let range = reader.window.take(4)?;
         let magic = reader.window.octets(range).to_vec();
@@ -146,7 +149,7 @@ impl<R: Read> CaptureReader<R> {
     }
 
     fn pcap_header(&mut self, big_endian: bool, nanoseconds: bool) -> Result<Format, CaptureError> {
-        let header = self.array::<20>("the pcap header")?;
+        let header = self.array::<20>("the pcap header behind its magic number")?;
         let link = LinkType::from((number(big_endian, &header[16..20]) & 0xffff) as u16);
         Ok(Format::Pcap { big_endian, nanoseconds, link })
     }
@@ -201,8 +204,11 @@ impl<R: Read> CaptureReader<R> {
                 self.block_end(big_endian, length)?;
                 continue;
             }
+            if length > MAX_PACKET {
+                return Err(self.damaged(format!("a block of {length} octets")));
+            }
             // Body and the length behind it in one, because taking more would move the body.
-            let whole = self.counted(body.saturating_add(4), "a block")?;
+            let whole = self.counted(body + 4, "a block")?;
             let (body, end) = (whole.start..whole.end - 4, whole.end - 4..whole.end);
             let end = number(big_endian, self.window.octets(end));
             self.check_end(length, end)?;
