@@ -188,8 +188,7 @@ impl Derivation {
                         nr_b: nonce,
                     };
                     let sa_keys: SaKeys = skeyid_d.sa_keys(&exchange, suite.cipher, suite.integrity);
-                    // The keys were cut to the lengths of the suite.
-                    let _ = keys.add_negotiated_esp(spi, suite, &sa_keys);
+                    keys.add_derived_esp(spi, suite, &sa_keys);
                 }
             }
         }

@@ -1,9 +1,13 @@
 //! ESP packets, opened with the keys of their SAs.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::net::IpAddr;
 
-use super::keys::KeyTable;
+use super::ike::forget_older_half;
+use super::keys::{EspKeys, KeyTable};
+use super::sealed::Opener;
 use crate::evidence::capture::{LinkPacket, LinkType, network_packet};
 use crate::wire::Spi;
 use crate::wire::ipv4::protocol;
@@ -14,33 +18,67 @@ const HEADER: usize = 8;
 /// IPv6 in IPv4, the next header of tunnel mode.
 const IPV6: u8 = 41;
 
-/// The plaintext of an ESP packet without its padding, and the protocol of it.
-pub(super) fn open<'p>(
-    keys: &KeyTable,
-    ends: (IpAddr, IpAddr),
-    spi: Spi,
-    octets: &[u8],
-    plain: &'p mut Vec<u8>,
-) -> Option<LinkPacket<'p>> {
-    let mut next_header = None;
-    for opener in keys.esp(spi, ends) {
-        if opener.open(octets, HEADER, plain).is_ok() {
-            next_header = strip_padding(plain, !opener.authenticates());
-            if next_header.is_some() {
-                break;
+/// SAs whose keys are kept in the form that opens packets; past that the half not used for longest is forgotten.
+const MAX_OPENERS: usize = 1024;
+
+/// Opens ESP packets.
+#[derive(Debug, Default)]
+pub(super) struct EspDecoder {
+    /// By the number of their keys.
+    openers: HashMap<u64, Used>,
+    clock: u64,
+}
+
+#[derive(Debug)]
+struct Used {
+    opener: Opener,
+    last: u64,
+}
+
+impl EspDecoder {
+    /// The plaintext of an ESP packet without its padding, and the protocol of it.
+    pub(super) fn open<'p>(
+        &mut self,
+        keys: &KeyTable,
+        ends: (IpAddr, IpAddr),
+        spi: Spi,
+        octets: &[u8],
+        plain: &'p mut Vec<u8>,
+    ) -> Option<LinkPacket<'p>> {
+        let mut next_header = None;
+        for keys in keys.esp(spi, ends) {
+            let Some(opener) = self.opener(keys) else { continue };
+            if opener.open(octets, HEADER, plain).is_ok() {
+                next_header = strip_padding(plain, !opener.authenticates());
+                if next_header.is_some() {
+                    break;
+                }
             }
         }
+        match next_header? {
+            protocol::IPIP | IPV6 => network_packet(LinkType::Raw, plain).ok().flatten(),
+            // Transport mode: the addresses are those outside.
+            protocol => Some(LinkPacket {
+                source: ends.0,
+                destination: ends.1,
+                protocol,
+                fragment: None,
+                payload: (&plain[..]).into(),
+            }),
+        }
     }
-    match next_header? {
-        protocol::IPIP | IPV6 => network_packet(LinkType::Raw, plain).ok().flatten(),
-        // Transport mode: the addresses are those outside.
-        protocol => Some(LinkPacket {
-            source: ends.0,
-            destination: ends.1,
-            protocol,
-            fragment: None,
-            payload: (&plain[..]).into(),
-        }),
+
+    fn opener(&mut self, keys: &EspKeys) -> Option<&Opener> {
+        self.clock += 1;
+        if self.openers.len() >= MAX_OPENERS && !self.openers.contains_key(&keys.number()) {
+            forget_older_half(&mut self.openers, |used| used.last);
+        }
+        let used = match self.openers.entry(keys.number()) {
+            Entry::Occupied(used) => used.into_mut(),
+            Entry::Vacant(free) => free.insert(Used { opener: keys.opener()?, last: 0 }),
+        };
+        used.last = self.clock;
+        Some(&used.opener)
     }
 }
 

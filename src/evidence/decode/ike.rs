@@ -186,7 +186,7 @@ impl Conversation {
     }
 
     /// Finds the keys among those the secrets give: the right one makes payloads of the first encrypted message.
-    fn find_keys(&mut self, header: &Header, ciphertext: &[u8], keys: &mut KeyTable) -> Option<()> {
+    fn find_keys(&mut self, header: &Header, ciphertext: &[u8], keys: &KeyTable) -> Option<()> {
         let (derivation, chosen) = (self.derivation.as_mut()?, self.chosen?);
         let [g_xi, g_xr] = self.public_values.as_slice() else { return None };
         let logged = keys.isakmp(header.initiator_cookie);
@@ -204,7 +204,7 @@ impl Conversation {
             let decrypted = key.decrypt(&iv, &mut plaintext).is_ok();
             let chain = decode_payloads(header.next_payload, &plaintext, Header::LEN);
             if decrypted && chain.error.is_none() && chain.payloads.iter().all(|payload| payload.reserved == 0) {
-                keys.add_isakmp(header.initiator_cookie, candidate.key.clone());
+                self.key = Some(key);
                 derivation.accept(candidate);
                 return Some(());
             }

@@ -1,6 +1,6 @@
 //! The keys a decoder knows.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 
 use super::sealed::{BlockCipher, Opener, SealCipher, SealError, SealIntegrity};
@@ -18,8 +18,15 @@ pub struct KeyTable {
     ikev2: HashMap<(Cookie, Cookie), Ikev2Keys>,
     /// ESP keys by SPI; those for any SPI have none.
     esp: HashMap<Option<Spi>, Vec<EspKeys>>,
+    /// The SPIs of SAs whose keys were derived from the secrets, in that order.
+    derived: VecDeque<Spi>,
+    /// ESP keys that were ever added.
+    added: u64,
     secrets: Secrets,
 }
+
+/// SAs whose derived keys are kept; for the next those derived first are forgotten.
+const MAX_DERIVED: usize = 4096;
 
 /// What keys can be derived from, when the capture holds the rest.
 #[derive(Clone, Debug, Default)]
@@ -48,15 +55,47 @@ pub struct Ikev2Keys {
     pub responder: Opener,
 }
 
-/// What opens the packets of an ESP SA.
+/// What opens the packets of an ESP SA. The keys stand here as they were given, which takes a tenth of the memory that
+/// their expanded form does.
 #[derive(Clone, Debug)]
 pub struct EspKeys {
-    /// Who sends.
-    pub source: AddressPattern,
-    /// Who receives.
-    pub destination: AddressPattern,
+    source: AddressPattern,
+    destination: AddressPattern,
+    cipher: SealCipher,
+    key: Secret,
+    integrity: SealIntegrity,
+    integrity_key: Secret,
+    /// Which it is of all keys that were added to a table.
+    number: u64,
+}
+
+impl EspKeys {
+    /// Keys for what `source` sends to `destination`. Counter modes have their salt behind the key.
+    ///
+    /// # Errors
+    ///
+    /// When a key does not have the length its algorithm takes.
+    pub fn new(
+        (source, destination): (AddressPattern, AddressPattern),
+        cipher: SealCipher,
+        key: &[u8],
+        integrity: SealIntegrity,
+        integrity_key: &[u8],
+    ) -> Result<Self, SealError> {
+        Opener::new(cipher, key, integrity, integrity_key)?;
+        let (key, integrity_key) = (Secret::from(key), Secret::from(integrity_key));
+        Ok(Self { source, destination, cipher, key, integrity, integrity_key, number: 0 })
+    }
+
+    /// A number that no other keys of the table have, nor had.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
     /// The algorithms with their keys.
-    pub opener: Opener,
+    pub(super) fn opener(&self) -> Option<Opener> {
+        Opener::new(self.cipher, &self.key, self.integrity, &self.integrity_key).ok()
+    }
 }
 
 /// Which addresses an SA is for.
@@ -101,7 +140,9 @@ impl KeyTable {
 
     /// Adds the keys of an ESP SA; `None` as SPI is any.
     pub fn add_esp(&mut self, spi: Option<Spi>, keys: EspKeys) {
-        self.esp.entry(spi).or_default().push(keys);
+        self.added += 1;
+        // Most SPIs have the keys of one SA.
+        self.esp.entry(spi).or_insert_with(|| Vec::with_capacity(1)).push(EspKeys { number: self.added, ..keys });
     }
 
     /// Adds the keys of an ESP SA that this crate negotiated, whatever its addresses: a NAT changes them.
@@ -119,9 +160,24 @@ impl KeyTable {
         };
         let hmac = |hash: Hash| SealIntegrity::Hmac(hash, IcvLength::Standard.octets(hash));
         let integrity = suite.integrity.map_or(SealIntegrity::None, hmac);
-        let opener = Opener::new(cipher, &keys.encryption, integrity, &keys.integrity)?;
-        self.add_esp(Some(spi), EspKeys { source: AddressPattern::Any, destination: AddressPattern::Any, opener });
+        let ends = (AddressPattern::Any, AddressPattern::Any);
+        self.add_esp(Some(spi), EspKeys::new(ends, cipher, &keys.encryption, integrity, &keys.integrity)?);
         Ok(())
+    }
+
+    /// Adds the keys of an ESP SA that were derived from the secrets. As many can be derived as the capture is long, so that
+    /// only the last are kept.
+    pub(super) fn add_derived_esp(&mut self, spi: Spi, suite: EspSuite, keys: &SaKeys) {
+        // The keys were cut to the lengths of the suite.
+        if self.add_negotiated_esp(spi, suite, keys).is_err() {
+            return;
+        }
+        self.derived.push_back(spi);
+        if self.derived.len() > MAX_DERIVED
+            && let Some(oldest) = self.derived.pop_front()
+        {
+            self.esp.remove(&Some(oldest));
+        }
     }
 
     /// Adds what a record of a key log holds. Keys that do not fit their algorithms open nothing, and are left out.
@@ -152,13 +208,15 @@ impl KeyTable {
     }
 
     /// What may open an ESP packet with this SPI between these ends.
-    pub(super) fn esp(&self, spi: Spi, ends: (IpAddr, IpAddr)) -> impl Iterator<Item = &Opener> {
+    pub(super) fn esp(&self, spi: Spi, ends: (IpAddr, IpAddr)) -> impl Iterator<Item = &EspKeys> {
         let named = self.esp.get(&Some(spi)).into_iter().flatten();
         let any = self.esp.get(&None).into_iter().flatten();
-        named
-            .chain(any)
-            .filter(move |keys| keys.source.matches(ends.0) && keys.destination.matches(ends.1))
-            .map(|keys| &keys.opener)
+        named.chain(any).filter(move |keys| keys.source.matches(ends.0) && keys.destination.matches(ends.1))
+    }
+
+    /// Whether there is any ESP key.
+    pub(super) fn opens_esp(&self) -> bool {
+        !self.esp.is_empty()
     }
 
     /// What keys can be derived from.

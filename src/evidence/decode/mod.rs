@@ -84,6 +84,7 @@ pub struct Decoder {
     keys: KeyTable,
     ike: ike::IkeDecoder,
     ikev2: ikev2::Ikev2Decoder,
+    esp: esp::EspDecoder,
     fragments: reassembly::Reassembler,
     plain: Vec<u8>,
 }
@@ -142,9 +143,12 @@ impl Decoder {
     /// The packet inside an ESP packet; `None` when it is none, or its key is not known or does not fit.
     pub fn open(&mut self, observed: &Observed<'_>) -> Option<Opened<'_>> {
         let Content::Esp { spi, octets, .. } = &observed.content else { return None };
+        if !self.keys.opens_esp() {
+            return None;
+        }
         let ends = (observed.source.ip(), observed.destination.ip());
         let mut nested = Vec::new();
-        let mut packet = esp::open(&self.keys, ends, *spi, octets, &mut self.plain)?;
+        let mut packet = self.esp.open(&self.keys, ends, *spi, octets, &mut self.plain)?;
         if packet.protocol != protocol::ESP {
             return Some(Opened { packet, nested });
         }
@@ -152,7 +156,7 @@ impl Decoder {
         while packet.protocol == protocol::ESP && nested.len() < MAX_DEPTH {
             let ends = (packet.source, packet.destination);
             let Content::Esp { spi, octets, .. } = esp_packet(packet.payload.clone(), false) else { break };
-            let Some(inside) = esp::open(&self.keys, ends, spi, &octets, &mut plain) else { break };
+            let Some(inside) = self.esp.open(&self.keys, ends, spi, &octets, &mut plain) else { break };
             nested.push(ends);
             packet = inside.into_owned();
         }
@@ -251,10 +255,11 @@ fn ah_header(octets: &[u8]) -> Result<(Spi, u8, usize), ParseError> {
 }
 
 fn esp_packet(octets: Cow<'_, [u8]>, in_udp: bool) -> Content<'_> {
-    let mut reader = Reader::new(&octets);
-    let mut fields = || Ok((Spi(reader.u32("ESP > SPI")?), reader.u32("ESP > sequence number")?));
-    match fields() {
-        Ok((spi, sequence)) => Content::Esp { spi, sequence, in_udp, octets },
+    match Reader::new(&octets).array("ESP > SPI and sequence number") {
+        Ok([s0, s1, s2, s3, n0, n1, n2, n3]) => {
+            let (spi, sequence) = (Spi(u32::from_be_bytes([s0, s1, s2, s3])), u32::from_be_bytes([n0, n1, n2, n3]));
+            Content::Esp { spi, sequence, in_udp, octets }
+        }
         Err(error) => Content::Malformed(error),
     }
 }

@@ -22,11 +22,14 @@ pub(super) struct Reassembler {
 struct Partial {
     started: u64,
     pieces: Vec<(usize, Vec<u8>)>,
+    /// Octets of all pieces.
+    held: usize,
     total: Option<usize>,
 }
 
 impl Reassembler {
     /// A whole packet as it is; a fragment once it completes its packet.
+    #[inline]
     pub(super) fn take<'a>(&mut self, packet: LinkPacket<'a>) -> Option<LinkPacket<'a>> {
         let Some((identification, offset, more)) = packet.fragment else { return Some(packet) };
         let end = offset + packet.payload.len();
@@ -42,6 +45,12 @@ impl Reassembler {
         let clock = self.clock;
         let partial = self.partial.entry(key).or_insert_with(|| Partial { started: clock, ..Partial::default() });
         if !partial.pieces.iter().any(|(at, _)| *at == offset) {
+            partial.held += packet.payload.len();
+            if partial.held > MAX_LENGTH {
+                // More than a packet holds: its fragments overlap, and RFC 5722 3 has such a packet thrown away.
+                self.partial.remove(&key);
+                return None;
+            }
             partial.pieces.push((offset, packet.payload.to_vec()));
         }
         if !more {
@@ -92,6 +101,17 @@ mod tests {
         let whole = reassembler.take(fragment(8, true, b"89abcdef")).unwrap();
         assert_eq!(&whole.payload[..], b"0123456789abcdefend");
         assert!(reassembler.partial.is_empty());
+    }
+
+    #[test]
+    fn overlapping_fragments_hold_no_more_than_a_packet() {
+        let mut reassembler = Reassembler::default();
+        let piece = vec![0; 40_000];
+        for offset in (0..20_000).step_by(8) {
+            assert_eq!(reassembler.take(fragment(offset, true, &piece)), None);
+            let held = reassembler.partial.values().flat_map(|partial| &partial.pieces).map(|(_, piece)| piece.len());
+            assert!(held.sum::<usize>() <= MAX_LENGTH);
+        }
     }
 
     #[test]

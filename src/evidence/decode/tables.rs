@@ -128,9 +128,9 @@ impl KeyTable {
             let cipher = record.named(4, &ESP_CIPHERS)?;
             let integrity = record.integrity(6, &ESP_INTEGRITY)?;
             let (key, mac) = (record.octets_or_none(5)?, record.octets_or_none(7)?);
-            let opener = Opener::new(cipher, &key, integrity, &mac)
+            let ends = (record.address(1)?, record.address(2)?);
+            let keys = EspKeys::new(ends, cipher, &key, integrity, &mac)
                 .map_err(|error| record.error(5, format!("a key of the cipher: {error}")))?;
-            let keys = EspKeys { source: record.address(1)?, destination: record.address(2)?, opener };
             self.add_esp(record.spi(3)?, keys);
         }
         Ok(())

@@ -36,7 +36,8 @@ struct Shown {
     name: MessageName,
     number: u64,
     repeated: u64,
-    lines: Vec<String>,
+    /// Its lines, the last without its end.
+    text: String,
 }
 
 impl Exchange {
@@ -69,24 +70,31 @@ impl Exchange {
         }
     }
 
-    /// Appends a message, which was packet `number`.
-    pub(super) fn push(&mut self, name: MessageName, number: u64, lines: Vec<String>) {
+    /// Appends a message, which was packet `number`; how many octets are held for it.
+    pub(super) fn push(&mut self, name: MessageName, number: u64, text: String) -> usize {
         if self.messages.len() >= MAX_MESSAGES {
             self.left_out += 1;
-            return;
+            return 0;
         }
-        self.messages.push(Shown { name, number, repeated: 0, lines });
+        let length = text.len();
+        self.messages.push(Shown { name, number, repeated: 0, text });
+        length
+    }
+
+    /// How many octets are held for its messages.
+    pub(super) fn held(&self) -> usize {
+        self.messages.iter().map(|message| message.text.len()).sum()
     }
 
     /// Whether a message of the same text is shown already, which is then counted as a repetition.
-    pub(super) fn has(&mut self, lines: &[String]) -> bool {
-        let shown = self.messages.iter_mut().find(|message| message.lines == lines);
+    pub(super) fn has(&mut self, text: &str) -> bool {
+        let shown = self.messages.iter_mut().find(|message| message.text == text);
         shown.map(|message| message.repeated += 1).is_some()
     }
 
     /// The lines of each message, with the number of its packet.
-    pub(super) fn messages(&self) -> impl Iterator<Item = (u64, &[String])> {
-        self.messages.iter().map(|message| (message.number, message.lines.as_slice()))
+    pub(super) fn messages(&self) -> impl Iterator<Item = (u64, &str)> {
+        self.messages.iter().map(|message| (message.number, message.text.as_str()))
     }
 
     /// Counts a retransmission.
@@ -100,17 +108,17 @@ impl Exchange {
     pub(super) fn write(&self, out: &mut String, packets: bool) {
         out.push_str(&format!("== {}\n", self.title));
         for message in &self.messages {
-            for (index, line) in message.lines.iter().enumerate() {
-                out.push_str(line);
-                if packets && index == 0 {
-                    let repeated = match message.repeated {
-                        0 => String::new(),
-                        times => format!(", repeated {times} times"),
-                    };
-                    out.push_str(&format!(" [packet {}{repeated}]", message.number));
-                }
-                out.push('\n');
+            let (head, rest) = message.text.split_at(message.text.find('\n').unwrap_or(message.text.len()));
+            out.push_str(head);
+            if packets {
+                let repeated = match message.repeated {
+                    0 => String::new(),
+                    times => format!(", repeated {times} times"),
+                };
+                out.push_str(&format!(" [packet {}{repeated}]", message.number));
             }
+            out.push_str(rest);
+            out.push('\n');
         }
         if self.left_out > 0 {
             out.push_str(&format!("and {} more messages\n", self.left_out));

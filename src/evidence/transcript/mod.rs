@@ -29,13 +29,16 @@ use names::SpiLetters;
 use nat::NatDiscovery;
 
 use super::decode::{Content, IkeMessage, Ikev2Message, Observed, Opened, Protection};
-use crate::wire::Spi;
 use crate::wire::isakmp::{
     Body, Cookie, ExchangeType, Flags, IdPayload, MessageId, NotifyPayload, NotifyType, Payload, Version,
 };
+use crate::wire::{ParseError, Spi};
 
 /// Exchanges that are held until their text is wanted.
 pub const MAX_EXCHANGES: usize = 2048;
+
+/// Octets of text that are held until it is wanted.
+const MAX_HELD: usize = 1 << 24;
 
 /// Whatever is remembered by peer or cookie is forgotten past this.
 const MAX_REMEMBERED: usize = 16_384;
@@ -50,6 +53,8 @@ pub struct Transcript {
     /// Whether packet numbers and counts appear.
     packets: bool,
     exchanges: VecDeque<Exchange>,
+    /// Octets of text that are held in `exchanges`.
+    held: usize,
     /// Exchanges that have become text.
     flushed: usize,
     by_key: HashMap<Key, usize>,
@@ -59,7 +64,7 @@ pub struct Transcript {
     /// How often each pair of quick mode identities was negotiated.
     pairs: HashMap<Vec<Vec<u8>>, usize>,
     /// Exchanges that are told once however often they come, by their text, with the exchange that stands for them.
-    told: HashMap<Vec<String>, usize>,
+    told: HashMap<String, usize>,
     flows: Flows,
     damaged: Vec<String>,
     more_damaged: u64,
@@ -157,7 +162,7 @@ impl Transcript {
         for exchange in &self.exchanges {
             for (number, lines) in exchange.messages() {
                 let mut text = String::new();
-                letters.put_into(&mut text, &lines.join("\n"));
+                letters.put_into(&mut text, lines);
                 messages.insert(number, text);
             }
         }
@@ -169,22 +174,25 @@ impl Transcript {
     }
 
     fn add_ike(&mut self, observed: &Observed<'_>, message: &IkeMessage, key: Key) {
+        self.make_room();
         let header = &message.header;
         let (from, to) = self.ends(observed);
         let conversation = self.conversation(observed, message);
-        let nat = message.hash.map(|hash| NatDiscovery::new(hash, header, observed.source, observed.destination));
+        let discovers = message.payloads.iter().any(|payload| matches!(payload.body, Body::NatDiscovery { .. }));
+        let hash = message.hash.filter(|_| discovers);
+        let nat = hash.map(|hash| NatDiscovery::new(hash, header, observed.source, observed.destination));
         let context = payload::Context { message, by_initiator: conversation.initiator == observed.source.ip(), nat };
-        let mut lines = vec![head(observed, message, &from, &to)];
-        lines.extend(payload::lines(&context, &mut self.names).into_iter().map(|line| format!("  {line}")));
-        lines.extend(message.error.iter().map(|error| format!("  damaged: {error}")));
-        lines.extend(self.decisions(&key, message, &context, &from, &to));
+        let mut text = head(observed, message, &from, &to);
+        append(&mut text, "  ", payload::lines(&context, &mut self.names));
+        append(&mut text, "  damaged: ", message.error.iter().map(ParseError::to_string));
+        append(&mut text, "  = ", self.decisions(&key, message, &context, &from, &to));
         if told_once(message) && !self.by_key.contains_key(&key) {
-            if let Some(exchange) = self.told.get(&lines).and_then(|index| self.exchanges.get_mut(index - self.flushed))
+            if let Some(exchange) = self.told.get(&text).and_then(|index| self.exchanges.get_mut(index - self.flushed))
             {
                 exchange.again += 1;
                 return;
             }
-            self.told.insert(lines.clone(), self.flushed + self.exchanges.len());
+            self.told.insert(text.clone(), self.flushed + self.exchanges.len());
         }
         let title = match self.by_key.contains_key(&key) {
             true => String::new(),
@@ -192,10 +200,11 @@ impl Transcript {
         };
         let exchange = self.exchange(key, header.exchange, || title);
         exchange.learn(&message.payloads);
-        exchange.push(message.named.name, observed.number, lines);
+        self.held += exchange.push(message.named.name, observed.number, text);
     }
 
     fn add_ikev2(&mut self, observed: &Observed<'_>, read: &Ikev2Message) {
+        self.make_room();
         let (mut key, exchange) = (ikev2::key(read), read.message.header.exchange);
         let silent = ikev2::is_silent(read);
         if silent && !self.by_key.contains_key(&key) {
@@ -208,19 +217,18 @@ impl Transcript {
             return;
         }
         let (from, to) = self.ends(observed);
-        let mut lines = vec![ikev2::head(observed, read, &from, &to)];
-        let payloads = ikev2::lines(observed, read, &mut self.names);
-        lines.extend(payloads.into_iter().map(|line| format!("  {line}")));
+        let mut text = ikev2::head(observed, read, &from, &to);
+        append(&mut text, "  ", ikev2::lines(observed, read, &mut self.names));
         let asked = self.exchange_at(&key).map(|exchange| exchange.asked.clone()).unwrap_or_default();
         let decisions = ikev2::decisions(observed, read, &asked, (&from, &to), &mut self.names);
-        lines.extend(decisions.into_iter().map(|decision| format!("  = {decision}")));
+        append(&mut text, "  = ", decisions);
         let exchange = self.exchange(key, exchange, || format!("{exchange} (IKEv2)"));
         exchange.answered = read.message.is_response();
         if !read.message.is_response() {
             exchange.asked = ikev2::payloads(read).to_vec();
         }
-        if !silent || !exchange.has(&lines) {
-            exchange.push(read.named.name, observed.number, lines);
+        if !silent || !exchange.has(&text) {
+            self.held += exchange.push(read.named.name, observed.number, text);
         }
     }
 
@@ -238,14 +246,15 @@ impl Transcript {
             Body::Sa(sa) => Some(sa),
             _ => None,
         });
-        let before = self.exchange_at(key).map(|exchange| (exchange.offered.clone(), exchange.identities.clone()));
-        let (offered, asked) = before.unwrap_or_default();
-        if let (Some(offered), Some(answer)) = (offered, answer) {
+        if let Some(answer) = answer
+            && let Some(offered) = self.exchange_at(key).and_then(|exchange| exchange.offered.clone())
+        {
             payload::learn_transforms(&offered, answer, &mut self.names);
             decisions.extend(sa::choice(&offered, answer).into_iter().map(|choice| format!("{from} {choice}")));
         }
         let answered = identities(&message.payloads);
         let quick = message.header.exchange == ExchangeType::Quick;
+        let asked = self.exchange_at(key).map_or(&[][..], |exchange| &exchange.identities);
         if quick && !asked.is_empty() && !answered.is_empty() && asked != answered {
             decisions.push(format!("{from} answers with other identities"));
         }
@@ -262,7 +271,7 @@ impl Transcript {
         }
         let refused = notifies(&message.payloads).filter(|notify| payload::refuses(notify));
         decisions.extend(refused.map(|notify| format!("{from} refuses: {}", notify.kind)));
-        decisions.into_iter().map(|decision| format!("  = {decision}")).collect()
+        decisions
     }
 
     /// The conversation of a message; the first message of one is the initiator's, and later ones of phase 1 alternate.
@@ -326,7 +335,6 @@ impl Transcript {
 
     fn exchange(&mut self, key: Key, kind: ExchangeType, title: impl FnOnce() -> String) -> &mut Exchange {
         if !self.by_key.contains_key(&key) {
-            self.make_room();
             self.by_key.insert(key, self.flushed + self.exchanges.len());
             self.exchanges.push_back(Exchange::new(key, kind, title()));
         }
@@ -336,17 +344,28 @@ impl Transcript {
 
     /// Makes text of the older half when there is no room for another.
     fn make_room(&mut self) {
-        if self.exchanges.len() < MAX_EXCHANGES {
+        if self.exchanges.len() < MAX_EXCHANGES && self.held < MAX_HELD {
             return;
         }
-        for exchange in self.exchanges.drain(..MAX_EXCHANGES / 2) {
+        let older = self.exchanges.len().div_ceil(2);
+        for exchange in self.exchanges.drain(..older) {
             self.by_key.remove(&exchange.key);
+            self.held -= exchange.held();
             let mut lines = String::new();
             exchange.write(&mut lines, self.packets);
             self.letters.put_into(&mut self.finished, &lines);
         }
-        self.flushed += MAX_EXCHANGES / 2;
+        self.flushed += older;
         self.told.retain(|_, index| *index >= self.flushed);
+    }
+}
+
+/// Appends lines with `before` in front of each.
+fn append(text: &mut String, before: &str, lines: impl IntoIterator<Item = String>) {
+    for line in lines {
+        text.push('\n');
+        text.push_str(before);
+        text.push_str(&line);
     }
 }
 
