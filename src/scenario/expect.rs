@@ -234,6 +234,7 @@ words! {
         EspBlocked = "esp-blocked": "An access list of the router drops our ESP packets.",
         NoRoute = "no-route": "The router has no route to our network, so nothing comes back to the crypto map.",
         NatBeforeCrypto = "nat-before-crypto": "The router's NAT rewrites what the crypto ACL should have matched.",
+        OutsideSelectors = "outside-selectors": "We send packets through an SA that was negotiated for other networks.",
     }
 }
 

@@ -7,6 +7,7 @@ use crate::evidence::log::{Entry, Happening, StepOutcome};
 use crate::ike::rig::policy;
 use crate::ike::{EspSuite, KeyRecord, Selector};
 use crate::ios::console::Mark;
+use crate::ios::event::RouterEvent;
 use crate::scenario::expect::{Phase1Expect, Phase2Expect, Phase2Refusal, Plaintext};
 use crate::time::Instant;
 use crate::wire::Spi;
@@ -306,6 +307,13 @@ fn broken(name: &str) -> (Cell, Vec<Entry>) {
     (cell, entries)
 }
 
+/// The first finding as the terminal shows it.
+fn diagnosed(verdict: &Verdict) -> String {
+    let lines = verdict.findings[0].diagnostics();
+    let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
+    lines.join("\n").replace(env!("CARGO_MANIFEST_DIR"), "")
+}
+
 #[rstest]
 #[case("phase1/policy-mismatch")]
 #[case("phase1/psk-mismatch")]
@@ -320,16 +328,7 @@ fn a_refusal_passes_for_its_own_reason_only(#[case] name: &str) {
     let verdict = judge(&own, &evidence);
     assert_eq!(verdict.result, Outcome::Pass, "{}", told(&verdict));
     assert!(verdict.findings[0].lines.len() >= 2, "{:?}", verdict.findings);
-    insta::assert_snapshot!(
-        name.replace('/', "-"),
-        verdict.findings[0]
-            .diagnostics()
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join("\n")
-            .replace(env!("CARGO_MANIFEST_DIR"), "")
-    );
+    insta::assert_snapshot!(name.replace('/', "-"), diagnosed(&verdict));
     // The same evidence is no pass for a scenario that expects another refusal, nor for the fixed twin.
     for other in
         ["phase1/policy-mismatch", "phase1/psk-missing", "phase2/transform-set-mismatch", "phase2/pfs-mismatch"]
@@ -338,6 +337,44 @@ fn a_refusal_passes_for_its_own_reason_only(#[case] name: &str) {
         assert_eq!(verdict.result == Outcome::Pass, other == name, "{name} as {other}: {}", told(&verdict));
     }
     assert_eq!(judge(&cell(name, true), &evidence).result, Outcome::Fail);
+}
+
+/// A packet for the second of two networks that came by the SA of the first.
+fn stray(source: &str, own_files: bool) -> Verdict {
+    let mut cell = cell("data/level-require", false);
+    if !own_files {
+        change(&mut cell, |scenario| scenario.native.clear());
+    }
+    let mut entries = run(&cell, engines(&cell));
+    let proxy = |network: &str| {
+        let network: crate::wire::ipv4::Ipv4Prefix = network.parse().unwrap();
+        Selector::subnet(network.network(), network.mask()).to_id()
+    };
+    let event = RouterEvent::InvalidIdentity {
+        destination: RIGHT,
+        source: source.parse().unwrap(),
+        protocol: 1,
+        local_proxy: proxy("10.2.0.0/24"),
+        remote_proxy: proxy("10.1.0.0/25"),
+    };
+    insert(&mut entries, Happening::Router { event: Box::new(event) });
+    judge(&cell, &log(entries))
+}
+
+#[rstest]
+#[case("10.1.1.10", true, "the-second-network")]
+#[case("10.1.1.10", false, "the-second-network-of-the-scenario")]
+#[case("10.1.0.200", true, "wider-than-negotiated")]
+#[case("172.16.0.1", true, "for-no-line")]
+fn packets_outside_the_selectors_of_their_sa_are_diagnosed(
+    #[case] source: &str,
+    #[case] own_files: bool,
+    #[case] name: &str,
+) {
+    let verdict = stray(source, own_files);
+    let codes: Vec<Diagnosis> = verdict.findings.iter().map(|finding| finding.code).collect();
+    assert_eq!(codes, [Diagnosis::OutsideSelectors]);
+    insta::assert_snapshot!(format!("outside-selectors-{name}"), diagnosed(&verdict));
 }
 
 /// The log that `tests/wireshark.rs` reads; written anew by `IKE_INTEROP_WRITE_FIXTURES=1`.

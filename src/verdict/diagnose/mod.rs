@@ -5,6 +5,7 @@ mod data;
 mod path;
 mod phase1;
 mod phase2;
+mod selectors;
 
 use std::net::Ipv4Addr;
 use std::ops::Range;
@@ -12,6 +13,7 @@ use std::ops::Range;
 use super::facts::{Facts, Until};
 use crate::diag::Source;
 use crate::ios::config::{CryptoMapEntry, EntryKind, Interface, MapSettings, RunningConfig, Span};
+use crate::scenario::tunnel::TrafficPair;
 use crate::scenario::{Diagnosis, Scenario};
 
 /// Something that is wrong with a pair of configurations.
@@ -39,13 +41,16 @@ pub struct ConfigMark {
 /// What the findings are made from.
 pub(super) struct Case<'a> {
     scenario: &'a Scenario,
+    /// The name of the implementation under test.
+    implementation: &'a str,
     config: &'a RunningConfig,
     until: Until<'a>,
 }
 
 /// All findings, in the order a negotiation would meet them.
 pub(super) fn findings(scenario: &Scenario, facts: &Facts<'_>) -> Vec<Finding> {
-    let case = Case { scenario, config: &scenario.router.running, until: facts.whole() };
+    let implementation = facts.log.header.implementation.0.as_str();
+    let case = Case { scenario, implementation, config: &scenario.router.running, until: facts.whole() };
     let mut findings = Vec::new();
     findings.extend(path::ike_blocked(&case));
     findings.extend(path::not_applied(&case));
@@ -54,6 +59,7 @@ pub(super) fn findings(scenario: &Scenario, facts: &Facts<'_>) -> Vec<Finding> {
     findings.extend(phase1::psk_mismatch(&case));
     findings.extend(phase2::refused(&case));
     findings.extend(path::esp_blocked(&case));
+    findings.extend(selectors::outside(&case));
     findings.extend(data::no_route(&case));
     findings.extend(data::nat_before_crypto(&case));
     findings
@@ -70,6 +76,27 @@ impl<'a> Case<'a> {
     fn our_line(&self, pointer: &str, label: impl Into<String>) -> Option<ConfigMark> {
         let range = self.scenario.place(pointer)?;
         Some(ConfigMark { source: self.scenario.source.clone(), range, label: label.into() })
+    }
+
+    /// A mark at the first line of the implementation's own files that names both networks.
+    fn native_line(&self, pair: &TrafficPair, label: impl Into<String>) -> Option<ConfigMark> {
+        let named = self.scenario.native.iter().find(|(name, _)| name.word() == self.implementation);
+        let (local, remote) = (pair.local.to_string(), pair.remote.to_string());
+        let files = named.into_iter().flat_map(|(_, files)| files.values());
+        files
+            .into_iter()
+            .find_map(|source| {
+                let holds_both = |line: &&str| {
+                    let mut words = line.split_whitespace();
+                    !line.trim_start().starts_with('#')
+                        && words.any(|word| word == local)
+                        && words.any(|word| word == remote)
+                };
+                let line = source.text.lines().find(holds_both)?.trim();
+                let start = source.text.find(line)?;
+                Some((source, start..start + line.len()))
+            })
+            .map(|(source, range)| ConfigMark { source: source.clone(), range, label: label.into() })
     }
 
     /// The implementation's address as the router sees it.
