@@ -176,17 +176,20 @@ impl Runner {
             let reason = Unsupported { implementation, what, why }.to_string();
             Err(self.skip(&cell, Happening::Skipped { reason, remedy: String::new(), strict }))
         };
-        match lacking {
-            Ok(None) => {}
-            Ok(Some(capability)) => return unsupported(capability.to_string(), "it does not have that capability"),
+        let lacking = match lacking {
+            Ok(lacking) => lacking,
             Err(unproved) => return Err(Box::new(CellReport::broken(&cell, unproved.to_string()))),
-        }
-        if data_path == DataPath::None && cell.scenario.steps.iter().any(|step| matches!(step, Step::Ping(_))) {
-            return unsupported("what this scenario does".to_owned(), "it sends traffic, and there is no data path");
-        }
+        };
         if let Err(unsupported) = implementation.supports(&cell.scenario.tunnel, data_path) {
             let (reason, remedy) = (unsupported.to_string(), String::new());
             return Err(self.skip(&cell, Happening::Skipped { reason, remedy, strict }));
+        }
+        if let Some(capability) = lacking {
+            let why = implementation.why_not(&capability).unwrap_or("it does not have that capability");
+            return unsupported(capability.to_string(), why);
+        }
+        if data_path == DataPath::None && cell.scenario.steps.iter().any(|step| matches!(step, Step::Ping(_))) {
+            return unsupported("what this scenario does".to_owned(), "it sends traffic, and there is no data path");
         }
         let shelf = Shelf::of(&cell, &implementation.filed_under(data_path));
         let reviewed = self.reviewed(&shelf, cell.release).map_err(|error| {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -28,6 +30,8 @@ pub struct Host {
     pub pf_key: Result<(), Lack>,
     /// Whether one process can answer system calls of another (seccomp_unotify(2)).
     pub system_call_notification: Result<(), Lack>,
+    /// What programs have said of themselves, by their command lines.
+    pub(crate) said: Arc<Mutex<BTreeMap<String, Result<String, String>>>>,
 }
 
 impl Host {
@@ -49,6 +53,7 @@ impl Host {
                 remedy: "as root: modprobe af_key (CONFIG_NET_KEY)".to_owned(),
             }),
             system_call_notification: probe_system_call_notification(),
+            said: Arc::default(),
         }
     }
 
@@ -64,7 +69,35 @@ impl Host {
             kernel_esp: lacking(),
             pf_key: lacking(),
             system_call_notification: lacking(),
+            said: Arc::default(),
         }
+    }
+
+    /// What `program` prints to standard output when it is run with `arguments`, or why it cannot be run.
+    pub(super) fn output_of(&self, program: &Path, arguments: &[&str]) -> Result<String, String> {
+        self.output_with(program, arguments, &BTreeMap::new())
+    }
+
+    /// The same with further environment variables.
+    pub(super) fn output_with(
+        &self,
+        program: &Path,
+        arguments: &[&str],
+        environment: &BTreeMap<String, String>,
+    ) -> Result<String, String> {
+        let line = format!("{} {}", program.display(), arguments.join(" "));
+        self.once(&format!("{line} {environment:?}"), || {
+            let mut command = Command::new(program);
+            let output = command.args(arguments).envs(environment).stdin(Stdio::null()).output();
+            let output = output.map_err(|error| format!("{line}: {error}"))?;
+            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        })
+    }
+
+    /// What `ask` gave the first time it was asked for `question`: programs do not change while cells run.
+    pub(super) fn once(&self, question: &str, ask: impl FnOnce() -> Result<String, String>) -> Result<String, String> {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.entry(question.to_owned()).or_insert_with(ask).clone()
     }
 
     /// ESP of the kernel that is steered over netlink.
@@ -222,25 +255,6 @@ mod xfrm {
         octets.resize(16, 0);
         octets
     }
-}
-
-/// The outcome of running `program` with `arguments` and reading what it prints.
-pub(super) fn output_of(program: &Path, arguments: &[&str]) -> io::Result<String> {
-    output_with(program, arguments, &BTreeMap::new())
-}
-
-/// The same with further environment variables.
-pub(super) fn output_with(
-    program: &Path,
-    arguments: &[&str],
-    environment: &BTreeMap<String, String>,
-) -> io::Result<String> {
-    let output = std::process::Command::new(program)
-        .args(arguments)
-        .envs(environment)
-        .stdin(std::process::Stdio::null())
-        .output()?;
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 #[cfg(test)]

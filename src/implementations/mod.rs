@@ -60,11 +60,14 @@ pub trait Implementation: Send + Sync {
     /// The ways its ESP may take on `host`, the best first, whether or not it is installed.
     fn ways(&self, host: &Host) -> Vec<Way>;
 
-    /// All it can do, whatever the tunnel; [`Self::supports`] is about what goes together.
+    /// All it can do as it is found on `host`, whatever the tunnel; [`Self::supports`] is about what goes together.
     ///
-    /// A driver lists what it does not do with [`Capabilities::without`]; what the vocabulary lacks, it does not do either way.
-    fn capabilities(&self) -> Capabilities {
-        Capabilities::all()
+    /// Where what is found does not tell, it is what the driver knows of the versions it was written for.
+    fn capabilities(&self, host: &Host) -> Capabilities;
+
+    /// Why it does not have `capability`, where there is more to say than that.
+    fn why_not(&self, _capability: &Capability) -> Option<&'static str> {
+        None
     }
 
     /// Whether it has `capability`. Asked for one that nobody has, it must say that it has not.
@@ -72,8 +75,7 @@ pub trait Implementation: Send + Sync {
     /// # Errors
     /// When it does not answer.
     fn has(&self, capability: &Capability, host: &Host) -> Result<bool, Unanswered> {
-        let _ = host;
-        Ok(self.capabilities().has(capability))
+        Ok(self.capabilities(host).has(capability))
     }
 
     /// Whether it can bring up `tunnel` over that data path, as far as that does not follow from its capabilities.

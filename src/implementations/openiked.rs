@@ -13,8 +13,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::implementations::{
-    Availability, BoxFuture, CellContext, ConfigFiles, DataPath, Failure, Host, Implementation, Options, Running,
-    Unsupported, Way,
+    Availability, BoxFuture, Capabilities, Capability, CellContext, ConfigFiles, DataPath, Failure, Host,
+    Implementation, Options, Running, Unsupported, Way,
 };
 use crate::lab::probe::Lack;
 use crate::scenario::Tunnel;
@@ -78,6 +78,15 @@ impl Implementation for Openiked {
 
     fn ways(&self, host: &Host) -> Vec<Way> {
         host.by_pf_key()
+    }
+
+    /// None: all of them are IKEv1's.
+    fn capabilities(&self, _: &Host) -> Capabilities {
+        Capabilities::default()
+    }
+
+    fn why_not(&self, _: &Capability) -> Option<&'static str> {
+        Some("it speaks IKEv2 only")
     }
 
     fn supports(&self, _: &Tunnel, _: DataPath) -> Result<(), Unsupported> {

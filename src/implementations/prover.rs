@@ -83,8 +83,8 @@ mod tests {
     use super::*;
     use crate::implementations::command::values::sample_tunnel;
     use crate::implementations::{
-        Availability, BoxFuture, CellContext, ConfigFiles, DataPath, Failure, Options, Registry, Running, Unsupported,
-        Way,
+        Availability, BoxFuture, Capabilities, CellContext, ConfigFiles, DataPath, Failure, Options, Registry, Running,
+        Unsupported, Way,
     };
 
     /// An implementation that says of each capability what a function says of it.
@@ -104,6 +104,10 @@ mod tests {
 
         fn ways(&self, _: &Host) -> Vec<Way> {
             Vec::new()
+        }
+
+        fn capabilities(&self, _: &Host) -> Capabilities {
+            Capabilities::default()
         }
 
         fn has(&self, capability: &Capability, _: &Host) -> Result<bool, Unanswered> {

@@ -1,7 +1,8 @@
 //! Two implementations with a link between them, and no router.
 
 use std::net::{Ipv4Addr, UdpSocket};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ike_interop::crypto::Group;
@@ -21,14 +22,20 @@ use tokio::sync::mpsc;
 pub const LEFT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 pub const RIGHT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
 
-/// An address of each side's own network.
+/// An address of each side's own network, and one of a second network.
+const SECOND: [Ipv4Addr; 2] = [Ipv4Addr::new(10, 3, 0, 1), Ipv4Addr::new(10, 4, 0, 1)];
 const INNER: [Ipv4Addr; 2] = [Ipv4Addr::new(10, 1, 0, 1), Ipv4Addr::new(10, 2, 0, 1)];
+
+/// How many pairs there have been.
+static COUNT: AtomicUsize = AtomicUsize::new(0);
 
 /// Two namespaces with a link between them.
 pub struct TwoSides {
     pub left: Namespace,
     pub right: Namespace,
     pub clock: Clock,
+    /// Where both sides' files are.
+    folder: PathBuf,
 }
 
 impl TwoSides {
@@ -39,12 +46,15 @@ impl TwoSides {
         let here = VethEnd { namespace: &left, interface: "wan", mac: MacAddress([2, 0, 0, 0, 0, 1]) };
         let there = VethEnd { namespace: &right, interface: "wan", mac: MacAddress([2, 0, 0, 0, 0, 2]) };
         left_link.add_veth(here, there, 1500).await?;
-        for (link, outer, inner) in [(&mut left_link, LEFT, INNER[0]), (&mut right_link, RIGHT, INNER[1])] {
+        for (side, link, outer) in [(0, &mut left_link, LEFT), (1, &mut right_link, RIGHT)] {
             link.wait_up(&["wan"]).await?;
             link.add_address(link.index("wan").await?, outer, 24).await?;
-            link.add_address(link.index("lo").await?, inner, 32).await?;
+            for inner in [INNER[side], SECOND[side]] {
+                link.add_address(link.index("lo").await?, inner, 32).await?;
+            }
         }
-        Ok(Self { left, right, clock: Clock::start() })
+        let folder = PathBuf::from(format!("/run/two-sides/{}", COUNT.fetch_add(1, Ordering::Relaxed)));
+        Ok(Self { left, right, clock: Clock::start(), folder })
     }
 
     /// Starts an implementation on one side; it gives the lines it writes, too.
@@ -55,7 +65,7 @@ impl TwoSides {
         tunnel: &Tunnel,
         native: Option<&ConfigFiles>,
     ) -> Result<(Box<dyn Running>, mpsc::UnboundedReceiver<Line>), Failure> {
-        let folder = Path::new("/run/two-sides").join(side.name());
+        let folder = self.folder.join(side.name());
         std::fs::create_dir_all(&folder).expect("the sandbox has a /run of its own");
         let (log, lines) = mpsc::unbounded_channel();
         let cell = CellContext {
@@ -119,8 +129,10 @@ pub fn tunnel(nat_traversal: NatTraversal) -> Tunnel {
 pub fn mirrored(tunnel: &Tunnel) -> Tunnel {
     let mut mirrored = tunnel.clone();
     (mirrored.local, mirrored.remote) = (tunnel.remote, tunnel.local);
+    std::mem::swap(&mut mirrored.identities.local, &mut mirrored.identities.remote);
     for pair in &mut mirrored.traffic {
         (pair.local, pair.remote) = (pair.remote, pair.local);
+        (pair.local_port, pair.remote_port) = (pair.remote_port, pair.local_port);
     }
     mirrored
 }

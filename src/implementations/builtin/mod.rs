@@ -5,9 +5,10 @@ mod driver;
 mod sas;
 
 use crate::gateway;
+use crate::implementations::capabilities::said_of;
 use crate::implementations::{
-    Availability, BoxFuture, Capabilities, CellContext, ConfigFiles, DataPath, Failure, Host, Implementation, Options,
-    Running, Unsupported, Way,
+    Availability, BoxFuture, Capabilities, Capability, CellContext, ConfigFiles, DataPath, Failure, Host,
+    Implementation, Options, Running, Unsupported, Way,
 };
 use crate::lab::probe::Lack;
 use crate::scenario::Tunnel;
@@ -17,6 +18,26 @@ const OWN_PROGRAM: &str = "/proc/self/exe";
 
 /// The gateway's configuration file.
 const SETTINGS: &str = "gateway.json";
+
+/// What the gateway can do.
+const CAPABILITIES: &[&str] = &[
+    "main-mode",
+    "ike-*",
+    "esp-*",
+    "pfs-*",
+    "nat-traversal-*",
+    "identity-address",
+    "several-*",
+    "selector-*",
+    "volume-lifetime",
+];
+
+/// Why not the rest.
+const LACKING: &[(&str, &str)] = &[
+    ("aggressive-mode", "its engine speaks main mode only"),
+    ("identity-*", "it is known by its address, and knows the Cisco by that"),
+    ("dpd", "it does not look after its peer"),
+];
 
 /// The built-in implementation.
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,9 +63,12 @@ impl Implementation for Builtin {
         vec![host.tun()]
     }
 
-    fn capabilities(&self) -> Capabilities {
-        // Its engine speaks main mode only.
-        Capabilities::all().without(&["aggressive-mode"])
+    fn capabilities(&self, _: &Host) -> Capabilities {
+        Capabilities::of(CAPABILITIES)
+    }
+
+    fn why_not(&self, capability: &Capability) -> Option<&'static str> {
+        said_of(capability, LACKING)
     }
 
     fn supports(&self, _: &Tunnel, _: DataPath) -> Result<(), Unsupported> {

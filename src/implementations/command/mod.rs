@@ -15,7 +15,6 @@ use crate::diag::{Diagnostic, Source};
 use crate::implementations::declared::Place;
 use crate::implementations::declared::file::CommandFile;
 use crate::implementations::declared::text::{Template, environment, reason};
-use crate::implementations::host::output_of;
 use crate::implementations::{
     Availability, BoxFuture, Capabilities, Capability, CellContext, ConfigFiles, DataPath, Failure, Host,
     Implementation, Options, Running, Unanswered, Unsupported, Way,
@@ -91,7 +90,7 @@ impl Command {
         let Some((program, arguments)) = words.split_first() else { return Ok("unknown".to_owned()) };
         let program = self.locate(program, &host.path).ok_or_else(|| format!("there is no {program}"))?;
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let text = output_of(&program, &arguments).map_err(|error| format!("{}: {error}", program.display()))?;
+        let text = host.output_of(&program, &arguments)?;
         let found = match &query.pattern {
             Some(pattern) => {
                 pattern.0.captures(&text).and_then(|found| found.get(1).or(found.get(0))).map(|found| found.as_str())
@@ -128,7 +127,7 @@ impl Implementation for Command {
         self.file.data_path.ways(host)
     }
 
-    fn capabilities(&self) -> Capabilities {
+    fn capabilities(&self, _: &Host) -> Capabilities {
         self.capabilities.clone()
     }
 

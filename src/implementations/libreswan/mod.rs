@@ -11,6 +11,7 @@
 //!   leaving in clear, so that a script of ours does it, and with the user's own files libreswan's is told to (`ROUTE=yes`).
 //! - It tells the SPIs of its IPsec SAs, but not the cookies of its ISAKMP SAs.
 
+mod algorithms;
 mod config;
 mod driver;
 mod log;
@@ -18,14 +19,16 @@ mod status;
 
 use std::path::{Path, PathBuf};
 
-use crate::crypto::{Cipher, Group};
-use crate::implementations::host::output_of;
+use crate::implementations::capabilities::said_of;
 use crate::implementations::{
-    Availability, BoxFuture, CellContext, ConfigFiles, DataPath, Failure, Host, Implementation, Options, Running,
-    Unsupported, Way,
+    Availability, BoxFuture, Capabilities, Capability, CellContext, ConfigFiles, DataPath, Failure, Host,
+    Implementation, Options, Running, Unsupported, Way,
 };
 use crate::lab::probe::Lack;
 use crate::scenario::Tunnel;
+
+/// Its program.
+const PLUTO: &str = "pluto";
 
 /// Where distributions put pluto, and where it looks for its helpers.
 const FOLDER: &str = "/usr/libexec/ipsec";
@@ -37,6 +40,20 @@ const UPDOWN: &str = "updown";
 
 /// Where pluto finds the cell's folder.
 const CONFIG_INSIDE: &str = "/run/libreswan";
+
+/// What every pluto can do, whatever its algorithms are.
+const CAPABILITIES: &[&str] =
+    &["main-mode", "aggressive-mode", "nat-traversal-*", "identity-*", "several-*", "selector-*", "dpd"];
+
+/// Why not the rest.
+const LACKING: &[(&str, &str)] = &[
+    ("ike-des", "it has been removed from libreswan"),
+    ("esp-des", "it has been removed from libreswan"),
+    ("volume-lifetime", "libreswan does not negotiate it"),
+    ("ike-*", "this libreswan is built without it"),
+    ("esp-*", "this libreswan is built without it"),
+    ("pfs-*", "this libreswan is built without it"),
+];
 
 /// The libreswan driver.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,7 +70,7 @@ impl Implementation for Libreswan {
             return Availability::Unfit { reason, remedy: remedy.clone() };
         }
         let missing = |reason: String, remedy: &str| Availability::Missing { reason, remedy: remedy.to_owned() };
-        let Some(path) = host.find("pluto", &[FOLDER]) else {
+        let Some(path) = host.find(PLUTO, &[FOLDER]) else {
             let remedy = "apt-get install libreswan, or unpack the package and name the folder in IKE_INTEROP_PREFIX";
             return missing("libreswan's pluto is not installed".to_owned(), remedy);
         };
@@ -61,7 +78,7 @@ impl Implementation for Libreswan {
             let reason = "certutil, which makes pluto's key database, is not installed".to_owned();
             return missing(reason, "apt-get install libnss3-tools");
         }
-        match output_of(&path, &["--version"]) {
+        match host.output_of(&path, &["--version"]) {
             Ok(text) if !text.trim().is_empty() => {
                 let version = text.split_whitespace().nth(1).unwrap_or("unknown").to_owned();
                 Availability::Ready { version, path, data_path: DataPath::Kernel }
@@ -70,7 +87,7 @@ impl Implementation for Libreswan {
                 format!("{} does not start: a library it needs is not installed", path.display()),
                 "install the libraries its package depends on",
             ),
-            Err(error) => missing(format!("{} --version: {error}", path.display()), "reinstall it"),
+            Err(reason) => missing(reason, "reinstall it"),
         }
     }
 
@@ -78,23 +95,18 @@ impl Implementation for Libreswan {
         vec![host.kernel()]
     }
 
-    fn supports(&self, tunnel: &Tunnel, _: DataPath) -> Result<(), Unsupported> {
-        let unsupported = |what: String, why: &str| {
-            Err(Unsupported { implementation: self.name().to_owned(), what, why: why.to_owned() })
-        };
-        let phase1 = &tunnel.phase1.proposals;
-        let mut ciphers =
-            phase1.iter().map(|one| one.cipher).chain(tunnel.phase2.proposals.iter().map(|one| one.cipher));
-        if ciphers.any(|cipher| cipher == Cipher::Des) {
-            return unsupported("DES".to_owned(), "it has been removed from libreswan");
-        }
-        let mut groups = phase1.iter().map(|one| one.group).chain(tunnel.phase2.pfs);
-        if let Some(group) = groups.find(|group| matches!(group, Group::Modp768 | Group::Modp1024)) {
-            return unsupported(group.to_string(), "libreswan 4 is built without it");
-        }
-        if tunnel.phase2.volume.is_some() {
-            return unsupported("a lifetime in data".to_owned(), "libreswan does not negotiate it");
-        }
+    /// pluto lists its algorithms when it tests itself; where it cannot, they are those of Debian's libreswan 4.10.
+    fn capabilities(&self, host: &Host) -> Capabilities {
+        let said = host.find(PLUTO, &[FOLDER]).and_then(|pluto| algorithms::said_by(&pluto, host).ok());
+        let algorithms = said.as_deref().map(algorithms::listed).filter(|listed| !listed.is_empty());
+        Capabilities::of(CAPABILITIES).and(algorithms.unwrap_or_else(|| algorithms::listed(algorithms::OF_4_10)))
+    }
+
+    fn why_not(&self, capability: &Capability) -> Option<&'static str> {
+        said_of(capability, LACKING)
+    }
+
+    fn supports(&self, _: &Tunnel, _: DataPath) -> Result<(), Unsupported> {
         Ok(())
     }
 
@@ -142,17 +154,5 @@ mod tests {
         let host = Host { kernel_esp: Ok(()), ..host };
         // Installed or not, the kernel is no longer the obstacle.
         assert!(!matches!(Libreswan.availability(&host), Availability::Unfit { .. }));
-    }
-
-    #[rstest]
-    #[case("aes128-sha1-modp1536", "aes128-sha1", Ok(()))]
-    #[case("aes128-sha1-modp1024", "aes128-sha1", Err("modp1024"))]
-    #[case("aes128-sha1-modp1536", "des-sha1", Err("DES"))]
-    fn what_libreswan_dropped(#[case] phase1: &str, #[case] phase2: &str, #[case] expected: Result<(), &str>) {
-        let mut tunnel = config::tests::tunnel();
-        tunnel.phase1.proposals = vec![phase1.parse().unwrap()];
-        tunnel.phase2.proposals = vec![phase2.parse().unwrap()];
-        let outcome = Libreswan.supports(&tunnel, DataPath::Kernel);
-        assert_eq!(outcome.map_err(|unsupported| unsupported.what), expected.map_err(str::to_owned));
     }
 }

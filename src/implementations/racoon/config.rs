@@ -111,7 +111,7 @@ fn remote(tunnel: &Tunnel) -> Statements {
         .with(format!("exchange_mode {exchange}"))
         .with(format!("my_identifier {ours}"))
         .with(format!("peers_identifier {theirs}"))
-        .with("verify_identifier on")
+        .with(format!("verify_identifier {}", if finds_key_by_identity(tunnel) { "on" } else { "off" }))
         .with(format!("lifetime time {} sec", tunnel.phase1.lifetime.as_secs()))
         .with("proposal_check obey")
         // It would go out beside the first quick mode, and cross the Cisco's as it happens.
@@ -126,6 +126,13 @@ fn remote(tunnel: &Tunnel) -> Statements {
             .with(format!("dpd_maxfail {}", timeout / retry));
     }
     tunnel.phase1.proposals.iter().fold(remote, |remote, proposal| remote.with_block("proposal", phase1(proposal)))
+}
+
+/// Whether racoon finds the key of an identity that it verifies. In aggressive mode it looks for the text of the identity, and
+/// an address is four octets there; only one that it does not verify it looks for by the address that packets come from.
+fn finds_key_by_identity(tunnel: &Tunnel) -> bool {
+    let address = tunnel.identities.remote.as_ref().is_none_or(|identity| matches!(identity, Identity::Address(_)));
+    tunnel.phase1.exchange == Exchange::Main || !address
 }
 
 fn phase1(proposal: &Phase1Proposal) -> Statements {

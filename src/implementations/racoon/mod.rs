@@ -17,14 +17,14 @@ mod sas;
 
 use std::path::{Path, PathBuf};
 
-use crate::implementations::host::output_of;
+use crate::implementations::capabilities::said_of;
 use crate::implementations::{
-    Availability, BoxFuture, CellContext, ConfigFiles, DataPath, Failure, Host, Implementation, Options, Running,
-    Unsupported, Way,
+    Availability, BoxFuture, Capabilities, Capability, CellContext, ConfigFiles, DataPath, Failure, Host,
+    Implementation, Options, Running, Unsupported, Way,
 };
 use crate::lab::probe::Lack;
 use crate::scenario::Tunnel;
-use crate::scenario::tunnel::Phase2Proposal;
+use crate::scenario::tunnel::{Exchange, Identity, Phase2Proposal};
 
 /// Where racoon, setkey and racoonctl are installed.
 const FOLDERS: &[&str] = &["/usr/sbin", "/sbin", "/usr/local/sbin"];
@@ -33,6 +33,43 @@ const FOLDERS: &[&str] = &["/usr/sbin", "/sbin", "/usr/local/sbin"];
 const RACOON_CONF: &str = "racoon.conf";
 const PSK_TXT: &str = "psk.txt";
 const IPSEC_TOOLS_CONF: &str = "ipsec-tools.conf";
+
+/// What every racoon can do.
+const CAPABILITIES: &[&str] = &[
+    "main-mode",
+    "aggressive-mode",
+    "ike-des",
+    "ike-3des",
+    "ike-aes*",
+    "ike-md5",
+    "ike-sha*",
+    "ike-modp*",
+    "esp-des",
+    "esp-3des",
+    "esp-aes128",
+    "esp-aes192",
+    "esp-aes256",
+    "esp-null",
+    "esp-md5",
+    "esp-sha*",
+    "pfs-modp*",
+    "nat-traversal-off",
+    "identity-*",
+    "several-*",
+    "selector-*",
+];
+
+/// What it can do when it was built so, as `racoon -V` tells.
+const BUILD_OPTIONS: [(&str, &[&str]); 2] =
+    [("- NAT Traversal", &["nat-traversal-auto", "nat-traversal-force"]), ("- Dead Peer Detection", &["dpd"])];
+
+/// Why not the rest.
+const LACKING: &[(&str, &str)] = &[
+    ("esp-aes*", "PF_KEY and racoon know no AEAD"),
+    ("volume-lifetime", "racoon proposes lifetimes in time only"),
+    ("nat-traversal-*", "racoon was built without NAT traversal"),
+    ("dpd", "racoon was built without dead peer detection"),
+];
 
 /// The name of the one connection.
 const CONNECTION: &str = "cisco";
@@ -61,13 +98,13 @@ impl Implementation for Racoon {
             Ok(data_path) => data_path,
             Err(Lack { reason, remedy }) => return unfit(&reason, &remedy),
         };
-        match output_of(&path, &["-V"]) {
+        match host.output_of(&path, &["-V"]) {
             // `@(#)ipsec-tools 0.8.2 (http://ipsec-tools.sourceforge.net)`
             Ok(text) => {
                 let version = text.split_whitespace().nth(1).unwrap_or("unknown").to_owned();
                 Availability::Ready { version, path, data_path }
             }
-            Err(error) => unfit(&format!("{} -V: {error}", path.display()), "reinstall it"),
+            Err(reason) => unfit(&reason, "reinstall it"),
         }
     }
 
@@ -75,15 +112,27 @@ impl Implementation for Racoon {
         host.by_pf_key()
     }
 
+    /// racoon tells what it was built with; one that is not found may have all.
+    fn capabilities(&self, host: &Host) -> Capabilities {
+        let built = host.find("racoon", FOLDERS).and_then(|path| host.output_of(&path, &["-V"]).ok());
+        built.map_or_else(
+            || as_built(BUILD_OPTIONS.map(|(option, _)| option).join("\n").as_str()),
+            |text| as_built(&text),
+        )
+    }
+
+    fn why_not(&self, capability: &Capability) -> Option<&'static str> {
+        said_of(capability, LACKING)
+    }
+
     fn supports(&self, tunnel: &Tunnel, _: DataPath) -> Result<(), Unsupported> {
         let unsupported = |what: String, why: &str| {
             Err(Unsupported { implementation: self.name().to_owned(), what, why: why.to_owned() })
         };
-        if let Some(proposal) = tunnel.phase2.proposals.iter().find(|proposal| proposal.integrity.is_none()) {
-            return unsupported(format!("ESP with {}", proposal.cipher), "PF_KEY and racoon know no AEAD");
-        }
-        if tunnel.phase2.volume.is_some() {
-            return unsupported("a lifetime in data".to_owned(), "racoon proposes lifetimes in time only");
+        let theirs = tunnel.identities.remote.as_ref();
+        if tunnel.phase1.exchange == Exchange::Main && theirs.is_some_and(|one| !matches!(one, Identity::Address(_))) {
+            let why = "racoon expects addresses as identities in main mode with a pre-shared key";
+            return unsupported("a Cisco that is known by a name".to_owned(), why);
         }
         if !is_product(&tunnel.phase2.proposals) {
             let why = "sainfo offers every combination of the ciphers and hashes it names";
@@ -112,6 +161,12 @@ fn beside(racoon: &Path, name: &str) -> Option<PathBuf> {
     folders.chain(std::env::split_paths(&path)).map(|folder| folder.join(name)).find(|file| file.is_file())
 }
 
+/// What a racoon can do that says this of its build.
+fn as_built(text: &str) -> Capabilities {
+    let options = BUILD_OPTIONS.iter().filter(|(option, _)| text.lines().any(|line| line.trim() == *option));
+    options.fold(Capabilities::of(CAPABILITIES), |all, (_, patterns)| all.and(Capabilities::of(patterns)))
+}
+
 /// Whether these are all combinations of their ciphers and hashes.
 fn is_product(proposals: &[Phase2Proposal]) -> bool {
     proposals.iter().all(|one| {
@@ -132,12 +187,33 @@ mod tests {
     #[case(&["aes128-sha1", "3des-sha1"], Ok(()))]
     #[case(&["aes128-sha1", "3des-sha1", "aes128-md5", "3des-md5"], Ok(()))]
     #[case(&["aes128-sha1", "3des-md5"], Err("these phase 2 proposals"))]
-    #[case(&["aes128gcm16"], Err("ESP with aes128gcm16"))]
     fn proposals_that_sainfo_can_say(#[case] proposals: &[&str], #[case] expected: Result<(), &str>) {
         let mut tunnel = config::tests::tunnel();
+        tunnel.identities.remote = None;
         tunnel.phase2.proposals = proposals.iter().map(|text| text.parse().unwrap()).collect();
         let outcome = Racoon.supports(&tunnel, DataPath::KeyEngine);
         assert_eq!(outcome.map_err(|unsupported| unsupported.what), expected.map_err(str::to_owned));
+    }
+
+    #[test]
+    fn names_take_aggressive_mode() {
+        let mut tunnel = config::tests::tunnel();
+        tunnel.phase2.proposals.truncate(1);
+        assert_eq!(tunnel.phase1.exchange, Exchange::Main);
+        let outcome = Racoon.supports(&tunnel, DataPath::KeyEngine).map_err(|unsupported| unsupported.what);
+        assert_eq!(outcome, Err("a Cisco that is known by a name".to_owned()));
+        tunnel.phase1.exchange = Exchange::Aggressive;
+        assert_eq!(Racoon.supports(&tunnel, DataPath::KeyEngine), Ok(()));
+    }
+
+    #[test]
+    fn what_racoon_was_built_with_counts() {
+        let has = |text: &str, word: &str| Capabilities::matching(word).iter().all(|one| as_built(text).has(one));
+        let full = "@(#)ipsec-tools 0.9.1\n\nCompiled with:\n- OpenSSL 3.0.22 25 Aug 2026\n- Dead Peer Detection\n- NAT Traversal\n";
+        assert!(has(full, "dpd") && has(full, "nat-traversal-*") && has(full, "esp-aes128"));
+        assert!(!has(full, "esp-aes128gcm16") && !has(full, "volume-lifetime"));
+        let bare = "@(#)ipsec-tools 0.8.2\n\nCompiled with:\n- OpenSSL 1.1.1\n";
+        assert!(!has(bare, "dpd") && !has(bare, "nat-traversal-auto") && has(bare, "nat-traversal-off"));
     }
 
     #[test]

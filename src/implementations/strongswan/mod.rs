@@ -21,10 +21,10 @@ pub mod vici;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::implementations::host::output_with;
+use crate::implementations::capabilities::said_of;
 use crate::implementations::{
-    Availability, BoxFuture, Capabilities, CellContext, ConfigFiles, DataPath, Failure, Host, Implementation, Options,
-    Running, Unsupported, Way,
+    Availability, BoxFuture, Capabilities, Capability, CellContext, ConfigFiles, DataPath, Failure, Host,
+    Implementation, Options, Running, Unsupported, Way,
 };
 use crate::lab::probe::Lack;
 use crate::scenario::Tunnel;
@@ -51,6 +51,28 @@ const PACKAGES: &[(&str, &str)] = &[
     ("openssl", "libstrongswan-standard-plugins"),
     ("kernel-libipsec", "libcharon-extra-plugins"),
 ];
+
+/// What charon can do with these plugins.
+const CAPABILITIES: &[&str] = &[
+    "main-mode",
+    "aggressive-mode",
+    "ike-*",
+    "esp-*",
+    "pfs-*",
+    "nat-traversal-auto",
+    "nat-traversal-force",
+    "identity-*",
+    "several-*",
+    "selector-*",
+    "dpd",
+    "volume-lifetime",
+];
+
+/// Why not the rest.
+const LACKING: &[(&str, &str)] = &[(
+    "nat-traversal-off",
+    "charon has no switch for it: it always announces NAT traversal, and kernel-libipsec always uses it",
+)];
 
 /// The files of the two configurations.
 const STRONGSWAN_CONF: &str = "strongswan.conf";
@@ -112,9 +134,14 @@ impl Implementation for Strongswan {
         &self.name
     }
 
-    fn capabilities(&self) -> Capabilities {
-        // charon has no switch for it: it always announces NAT-T, and kernel-libipsec always uses it.
-        Capabilities::all().without(&["nat-traversal-off"])
+    /// What charon lacks of the algorithms when it runs, it is asked then: OpenSSL has DES and MD5 where its legacy provider
+    /// is installed.
+    fn capabilities(&self, _: &Host) -> Capabilities {
+        Capabilities::of(CAPABILITIES)
+    }
+
+    fn why_not(&self, capability: &Capability) -> Option<&'static str> {
+        said_of(capability, LACKING)
     }
 
     fn availability(&self, host: &Host) -> Availability {
@@ -140,12 +167,12 @@ impl Implementation for Strongswan {
             };
             return missing(reason, remedy);
         }
-        match output_with(&path, &["--version"], &self.environment) {
+        match host.output_with(&path, &["--version"], &self.environment) {
             Ok(text) => {
                 let version = text.split_whitespace().last().unwrap_or("unknown").to_owned();
                 Availability::Ready { version, path, data_path }
             }
-            Err(error) => missing(format!("{} --version: {error}", path.display()), "reinstall it".to_owned()),
+            Err(reason) => missing(reason, "reinstall it".to_owned()),
         }
     }
 
