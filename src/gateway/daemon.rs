@@ -1,4 +1,4 @@
-//! The process around the gateway: UDP sockets, a raw socket for ESP, a TUN device and the control socket.
+//! The process around the gateway: UDP sockets, a raw socket for ESP, a tunnel device and the control socket.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -13,9 +13,9 @@ use super::control::{IsakmpReport, PairReport, Reply, Request};
 use super::machine::{Gateway, Input, Output, esp_of_raw};
 use super::policy::INTERFACE;
 use super::settings::Settings;
-use crate::lab::link::{Links, NextHop};
+use crate::lab::link::Links;
 use crate::lab::raw_socket::RawSocket;
-use crate::lab::tun::Tun;
+use crate::lab::tunnel_device::TunnelDevice;
 use crate::lab::{Clock, LabError};
 use crate::wire::ipv4::protocol;
 
@@ -44,7 +44,7 @@ pub enum DaemonError {
         /// What the system says.
         source: io::Error,
     },
-    /// The TUN device or the raw socket could not be set up.
+    /// The tunnel device or the raw socket could not be set up.
     #[error(transparent)]
     Tunnel(#[from] LabError),
 }
@@ -76,7 +76,7 @@ struct Sockets {
     ike: UdpSocket,
     natt: UdpSocket,
     esp: RawSocket,
-    tun: Tun,
+    tunnel: TunnelDevice,
 }
 
 impl Sockets {
@@ -89,16 +89,13 @@ impl Sockets {
         };
         let (ike, natt) = (udp(500).await?, udp(4500).await?);
         let esp = RawSocket::open_here(settings.local, protocol::ESP)?;
-        let tun = Tun::open_here(INTERFACE)?;
-        let links = Links::open_here()?;
-        let index = links.index(INTERFACE).await?;
-        links.set_mtu(index, TUNNEL_MTU).await?;
-        links.set_up(index, true).await?;
+        let mut links = Links::open_here()?;
+        let tunnel = TunnelDevice::open_here(&mut links, INTERFACE, TUNNEL_MTU).await?;
         let remotes: BTreeSet<_> = settings.traffic.iter().filter_map(|selectors| selectors.remote.prefix()).collect();
         for remote in remotes {
-            links.add_route(remote, NextHop::Interface(index), None).await?;
+            links.add_route(remote, tunnel.next_hop(), None).await?;
         }
-        Ok(Self { ike, natt, esp, tun })
+        Ok(Self { ike, natt, esp, tunnel })
     }
 
     async fn send_datagram(&self, local: SocketAddrV4, remote: SocketAddrV4, octets: &[u8]) -> io::Result<()> {
@@ -185,7 +182,7 @@ impl Daemon {
                         self.feed(Input::Esp { source, octets: &octets }).await;
                     }
                 }
-                received = self.sockets.tun.recv() => {
+                received = self.sockets.tunnel.recv() => {
                     match received {
                         Ok(packet) => self.feed(Input::Inner(&packet)).await,
                         Err(error) => {
@@ -242,7 +239,7 @@ impl Daemon {
             let sent = match output {
                 Output::Datagram { local, remote, octets } => self.sockets.send_datagram(local, remote, &octets).await,
                 Output::Esp { destination, octets } => self.sockets.esp.send(destination, &octets).await,
-                Output::Inner(packet) => self.sockets.tun.send(&packet).await,
+                Output::Inner(packet) => self.sockets.tunnel.send(&packet).await,
                 Output::Event(event) => {
                     println!("{}", super::log::line(&event));
                     Ok(())

@@ -1,4 +1,4 @@
-//! The built-in Linux implementation: IKE and ESP behind UDP sockets and a TUN device.
+//! The built-in Linux implementation: IKE and ESP behind UDP sockets and a tunnel device.
 //!
 //! [`machine::Gateway`] decides, without sockets and clock; [`daemon`] is the process around it, which is controlled over a
 //! socket ([`control`]) like any other daemon.

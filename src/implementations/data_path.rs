@@ -7,7 +7,7 @@ use crate::lab::probe::Lack;
 /// Who encrypts and decrypts the packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DataPath {
-    /// The implementation itself, in user space behind a TUN device.
+    /// The implementation itself, in user space behind a TUN device; the built-in one does without such a device as well.
     Tun,
     /// The kernel's ESP.
     Kernel,

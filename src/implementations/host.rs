@@ -105,7 +105,7 @@ impl Host {
         Way::taking(DataPath::Kernel, [&self.kernel_esp])
     }
 
-    /// ESP of the implementation's own, or the gateway's.
+    /// ESP of the implementation's own, behind a TUN device.
     pub(super) fn tun(&self) -> Way {
         Way::taking(DataPath::Tun, [&self.tun])
     }
@@ -114,7 +114,7 @@ impl Host {
     pub(super) fn by_pf_key(&self) -> Vec<Way> {
         vec![
             Way::taking(DataPath::Kernel, [&self.pf_key, &self.kernel_esp]),
-            Way::taking(DataPath::KeyEngine, [&self.tun, &self.system_call_notification]),
+            Way::taking(DataPath::KeyEngine, [&self.system_call_notification]),
         ]
     }
 

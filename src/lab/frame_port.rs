@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use socket2::SockRef;
+use socket2::{SockRef, Socket};
 use tokio::io::unix::AsyncFd;
 
 use crate::lab::LabError;
@@ -68,29 +68,51 @@ pub struct FramePort {
     last: Mutex<Instant>,
 }
 
+/// A packet socket, and what is known of its interface.
+struct Bound {
+    socket: Socket,
+    capacity: usize,
+    mac: MacAddress,
+}
+
+impl Bound {
+    fn open(interface: &str, options: PortOptions) -> io::Result<Self> {
+        let socket = packet::open()?;
+        let index = interface::index(interface)?;
+        packet::receive_buffer(&socket, options.receive_buffer)?;
+        if !options.outgoing {
+            packet::ignore_outgoing(&socket)?;
+        }
+        if options.promiscuous {
+            packet::promiscuous(&socket, index)?;
+        }
+        packet::bind(&socket, index)?;
+        let capacity = interface::mtu(interface)? as usize + LINK_HEADER;
+        Ok(Self { socket, capacity, mac: MacAddress(interface::hardware_address(interface)?) })
+    }
+}
+
 impl FramePort {
     /// Opens a port on `interface` of `namespace`. To be called on the thread of the tokio runtime that will use it.
     ///
     /// # Errors
     /// When the interface is not there, or packet sockets are refused.
     pub fn open(namespace: &Namespace, interface: &str, options: PortOptions, clock: Clock) -> Result<Self, LabError> {
-        let (socket, capacity, mac) = namespace.on_thread(|| {
-            let socket = packet::open()?;
-            let index = interface::index(interface)?;
-            packet::receive_buffer(&socket, options.receive_buffer)?;
-            if !options.outgoing {
-                packet::ignore_outgoing(&socket)?;
-            }
-            if options.promiscuous {
-                packet::promiscuous(&socket, index)?;
-            }
-            packet::bind(&socket, index)?;
-            Ok((
-                socket,
-                interface::mtu(interface)? as usize + LINK_HEADER,
-                MacAddress(interface::hardware_address(interface)?),
-            ))
-        })?;
+        Self::watch(namespace.on_thread(|| Bound::open(interface, options))?, interface, clock)
+    }
+
+    /// Opens a port on `interface` of the network namespace that the calling thread is in.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_here(interface: &str, options: PortOptions, clock: Clock) -> Result<Self, LabError> {
+        let bound = Bound::open(interface, options)
+            .map_err(|source| LabError::new(format!("opening a packet socket on {interface}"), source))?;
+        Self::watch(bound, interface, clock)
+    }
+
+    fn watch(bound: Bound, interface: &str, clock: Clock) -> Result<Self, LabError> {
+        let Bound { socket, capacity, mac } = bound;
         let socket = watch(socket).map_err(|source| LabError::new(format!("watching {interface}"), source))?;
         Ok(Self { socket, clock, capacity, mac, lost: AtomicU64::new(0), last: Mutex::default() })
     }

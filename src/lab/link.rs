@@ -10,7 +10,7 @@ use futures_util::stream::TryStreamExt;
 use rtnetlink::packet_core::NetlinkPayload;
 use rtnetlink::packet_route::RouteNetlinkMessage;
 use rtnetlink::packet_route::link::{InfoData, InfoVeth, LinkAttribute, LinkMessage, State};
-use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteScope, RouteType};
+use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteMetric, RouteScope, RouteType};
 use rtnetlink::sys::protocols::NETLINK_ROUTE;
 use rtnetlink::sys::{AsyncSocket, SocketAddr, TokioSocket};
 use rtnetlink::{
@@ -43,6 +43,13 @@ pub enum NextHop {
     OnLink(u32, Ipv4Addr),
     /// Straight out of the interface with this index.
     Interface(u32),
+    /// Straight out of an interface, in packets of a length that leaves room for what a tunnel puts around them.
+    Tunnel {
+        /// The interface's index.
+        index: u32,
+        /// Octets of the longest packet.
+        mtu: u32,
+    },
     /// None: packets are lost, unless there is any other route to the same network.
     Nowhere,
 }
@@ -123,12 +130,45 @@ impl Links {
         Ok(())
     }
 
+    /// Makes a veth pair with both ends here, both up, without offloads. No ARP is spoken on it: what the kernel routes out
+    /// of one end comes out of the other, whoever it is for.
+    ///
+    /// # Errors
+    /// When a name is taken or too long.
+    pub async fn add_veth_here(&self, [near, far]: [&str; 2], mtu: u32) -> Result<(), LabError> {
+        let peer = LinkMessageBuilder::<LinkUnspec>::new().name(far.to_owned()).mtu(mtu).arp(false).build();
+        let pair = LinkMessageBuilder::<LinkVeth>::new(near, "")
+            .mtu(mtu)
+            .arp(false)
+            .set_info_data(InfoData::Veth(InfoVeth::Peer(peer)))
+            .build();
+        let doing = || format!("making the link {near} to {far}");
+        self.done(doing, self.handle.link().add(pair).execute().await)?;
+        let ready = |end: &str| switch_offloads_off(end).and_then(|()| interface::set_up(end));
+        [near, far].into_iter().try_for_each(ready).map_err(|source| LabError::new(doing(), source))
+    }
+
     /// The index of `interface`.
     ///
     /// # Errors
     /// When there is no such interface.
     pub async fn index(&self, interface: &str) -> Result<u32, LabError> {
         Ok(self.link(interface).await?.header.index)
+    }
+
+    /// The hardware address of `interface`.
+    ///
+    /// # Errors
+    /// When there is no such interface, or it has none.
+    pub async fn mac(&self, interface: &str) -> Result<MacAddress, LabError> {
+        let link = self.link(interface).await?;
+        let mac = link.attributes.iter().find_map(|attribute| match attribute {
+            LinkAttribute::Address(octets) => octets.as_slice().try_into().ok().map(MacAddress),
+            _ => None,
+        });
+        mac.ok_or_else(|| {
+            LabError::new(format!("asking for the hardware address of {interface}"), io::ErrorKind::NotFound)
+        })
     }
 
     /// Gives the interface with this index an address of a subnet of `prefix_len` bits.
@@ -152,6 +192,11 @@ impl Links {
             NextHop::Gateway(gateway) => route.gateway(gateway),
             NextHop::OnLink(index, gateway) => route.output_interface(index).gateway(gateway).onlink(),
             NextHop::Interface(index) => route.output_interface(index).scope(RouteScope::Link),
+            NextHop::Tunnel { index, mtu } => {
+                let mut route = route.output_interface(index).scope(RouteScope::Link);
+                route.get_mut().attributes.push(RouteAttribute::Metrics(vec![RouteMetric::Mtu(mtu)]));
+                route
+            }
             NextHop::Nowhere => route.kind(RouteType::BlackHole).priority(WORST_METRIC),
         };
         if let Some(source) = source {
@@ -201,6 +246,14 @@ impl Links {
     pub async fn add_neighbour(&self, index: u32, neighbour: Ipv4Addr, mac: MacAddress) -> Result<(), LabError> {
         let request = self.handle.neighbours().add(index, IpAddr::V4(neighbour)).link_layer_address(&mac.0).replace();
         self.done(|| format!("adding the neighbour {neighbour}"), request.execute().await)
+    }
+
+    /// Removes the interface with this index, and the other end of its link.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub async fn remove(&self, index: u32) -> Result<(), LabError> {
+        self.done(|| format!("removing interface {index}"), self.handle.link().del(index).execute().await)
     }
 
     /// Sets the interface with this index up or down.

@@ -20,6 +20,7 @@ pub mod schedule;
 mod sys;
 pub mod topology;
 pub mod tun;
+pub mod tunnel_device;
 
 pub use clock::Clock;
 pub use namespace::Namespace;

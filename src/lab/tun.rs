@@ -24,6 +24,14 @@ pub struct Tun {
 }
 
 impl Tun {
+    /// Whether `/dev/net/tun` is there and ours to open.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn usable() -> io::Result<()> {
+        open_device().map(drop)
+    }
+
     /// Makes the interface `name` in the network namespace of the calling thread.
     ///
     /// # Errors
@@ -82,12 +90,13 @@ impl Tun {
 
 /// Opens the device and makes it the interface `name` here.
 fn attach(name: &str) -> io::Result<File> {
-    let device = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .custom_flags(libc::O_NONBLOCK)
-        .open("/dev/net/tun")
-        .map_err(|error| io::Error::new(error.kind(), format!("/dev/net/tun: {error}")))?;
+    let device = open_device()?;
     interface::attach_tun(device.as_fd(), name)?;
     Ok(device)
+}
+
+fn open_device() -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    let opened = options.read(true).write(true).custom_flags(libc::O_NONBLOCK).open("/dev/net/tun");
+    opened.map_err(|error| io::Error::new(error.kind(), format!("/dev/net/tun: {error}")))
 }

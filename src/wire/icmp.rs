@@ -1,5 +1,7 @@
 //! ICMP messages (RFC 792, RFC 1191) a router sends and answers.
 
+use std::fmt;
+
 use super::ipv4::{Ipv4Packet, checksum};
 use super::reader::{ParseError, ParseErrorKind, Reader};
 
@@ -47,6 +49,28 @@ pub enum IcmpMessage {
         /// What follows the checksum.
         body: Vec<u8>,
     },
+}
+
+impl fmt::Display for IcmpMessage {
+    /// What it means, without what it quotes.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EchoRequest { sequence, .. } => write!(formatter, "echo request {sequence}"),
+            Self::EchoReply { sequence, .. } => write!(formatter, "echo reply {sequence}"),
+            Self::Unreachable { code, mtu, .. } => match *code {
+                unreachable::NETWORK => formatter.write_str("network unreachable"),
+                unreachable::HOST => formatter.write_str("host unreachable"),
+                unreachable::PORT => formatter.write_str("port unreachable"),
+                unreachable::FRAGMENTATION_NEEDED => {
+                    write!(formatter, "fragmentation needed and DF set, MTU of the next hop {mtu}")
+                }
+                unreachable::ADMINISTRATIVELY_PROHIBITED => formatter.write_str("administratively prohibited"),
+                code => write!(formatter, "destination unreachable, code {code}"),
+            },
+            Self::TimeExceeded { .. } => formatter.write_str("time to live exceeded"),
+            Self::Other { kind, code, .. } => write!(formatter, "ICMP type {kind}, code {code}"),
+        }
+    }
 }
 
 /// Codes of [`IcmpMessage::Unreachable`].

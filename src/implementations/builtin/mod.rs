@@ -59,8 +59,8 @@ impl Implementation for Builtin {
         }
     }
 
-    fn ways(&self, host: &Host) -> Vec<Way> {
-        vec![host.tun()]
+    fn ways(&self, _: &Host) -> Vec<Way> {
+        vec![Way::taking(DataPath::Tun, [])]
     }
 
     fn capabilities(&self, _: &Host) -> Capabilities {

@@ -146,7 +146,7 @@ words! {
         None = "none": "Nobody: only the negotiation is looked at, and scenarios that send traffic are skipped.",
         Tun = "tun": "The implementation, in user space behind a TUN device.",
         Kernel = "kernel": "The kernel's ESP.",
-        PfKey = "pfkey": "Whoever answers PF_KEY: the kernel where it has that and ESP, or else ike-interop itself, behind a TUN device.",
+        PfKey = "pfkey": "Whoever answers PF_KEY: the kernel where it has that and ESP, or else ike-interop itself, in user space.",
     }
 }
 

@@ -81,7 +81,7 @@ impl Daemon {
         };
         if let Err(failure) = set_policies(cell, engine.as_ref(), &tools).await {
             if let Some(engine) = engine {
-                // Its TUN device is gone when this returns; how it ended is no news.
+                // Its ports are free again when this returns; how it ended is no news.
                 let _ = engine.terminate(STOP_LIMIT).await;
             }
             return Err(failure);

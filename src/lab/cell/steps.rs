@@ -155,7 +155,7 @@ fn outcome(step: &scenario::Ping, report: &PingReport) -> StepOutcome {
         PingResult::All => replied == usize::from(step.count),
         PingResult::Lost => replied == 0,
     };
-    let refused = report.errors.iter().map(|refusal| format!("{} says {:?}", refusal.from, refusal.message));
+    let refused = report.errors.iter().map(|refusal| format!("{} says: {}", refusal.from, refusal.message));
     StepOutcome::Pinged {
         sent: report.sent,
         replied: replied as u16,

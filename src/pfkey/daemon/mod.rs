@@ -1,12 +1,12 @@
-//! The process around the key engine: the PF_KEY sockets of the commands that came under it, a TUN device, raw sockets for
+//! The process around the key engine: the PF_KEY sockets of the commands that came under it, a tunnel device, raw sockets for
 //! ESP and for ESP in UDP.
 //!
 //! Where the kernel would do more than the engine can from outside:
 //!
-//! - Packets come to the engine by routes into the TUN device, to the destinations of the outbound policies. What such a
+//! - Packets come to the engine by routes into the tunnel device, to the destinations of the outbound policies. What such a
 //!   route catches and no policy protects is lost; the kernel would send it in clear.
 //! - The kernel drops packets that come in clear though an inbound policy protects them. Here it drops, by its reverse
-//!   path filter, whatever comes in clear from where a route leads into the TUN device.
+//!   path filter, whatever comes in clear from where a route leads into the tunnel device.
 //! - ESP in UDP is read beside the daemon's own socket on a raw one, and sent by that; see [`crate::lab::interception`].
 
 mod clients;
@@ -65,7 +65,7 @@ pub enum DaemonError {
         /// What the system says.
         source: io::Error,
     },
-    /// The TUN device or a raw socket could not be set up.
+    /// The tunnel device or a raw socket could not be set up.
     #[error(transparent)]
     Lab(#[from] LabError),
 }

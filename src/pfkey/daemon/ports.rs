@@ -6,14 +6,14 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use crate::lab::LabError;
 use crate::lab::interception::EncapsulatingSocket;
-use crate::lab::link::{Links, NextHop};
+use crate::lab::link::Links;
 use crate::lab::raw_socket::RawSocket;
-use crate::lab::tun::Tun;
+use crate::lab::tunnel_device::TunnelDevice;
 use crate::wire::ipv4::{Ipv4Packet, Ipv4Prefix, protocol};
 use crate::wire::natt::{self, Port4500};
 use crate::wire::udp::UdpDatagram;
 
-/// The name of the TUN device.
+/// The name of the tunnel device.
 const INTERFACE: &str = "key0";
 
 /// Room for the headers of ESP in UDP with the largest padding and ICV.
@@ -33,13 +33,12 @@ pub(super) enum Received {
     EspInUdp { local: SocketAddrV4, remote: SocketAddrV4, octets: Vec<u8> },
 }
 
-/// The TUN device, its routes, and the raw sockets.
+/// The tunnel device, its routes, and the raw sockets.
 pub(super) struct Ports {
-    tun: Tun,
+    tunnel: TunnelDevice,
     esp: RawSocket,
     udp: RawSocket,
     links: Links,
-    index: u32,
     routes: BTreeSet<Ipv4Prefix>,
     detours: BTreeSet<Ipv4Addr>,
     /// Sockets that carry ESP, as long as it is not known where they are bound to.
@@ -51,19 +50,15 @@ impl Ports {
     pub(super) async fn open(local: Ipv4Addr) -> Result<Self, LabError> {
         let esp = RawSocket::open_here(local, protocol::ESP)?;
         let udp = RawSocket::open_here(local, protocol::UDP)?;
-        let tun = Tun::open_here(INTERFACE)?;
-        let links = Links::open_here()?;
-        let index = links.index(INTERFACE).await?;
-        links.set_mtu(index, TUNNEL_MTU).await?;
-        links.set_up(index, true).await?;
+        let mut links = Links::open_here()?;
+        let tunnel = TunnelDevice::open_here(&mut links, INTERFACE, TUNNEL_MTU).await?;
         let (switch, strict) = REVERSE_PATH_FILTER;
         std::fs::write(switch, strict).map_err(|source| LabError::new(format!("writing {switch}"), source))?;
         Ok(Self {
-            tun,
+            tunnel,
             esp,
             udp,
             links,
-            index,
             routes: BTreeSet::new(),
             detours: BTreeSet::new(),
             unbound: Vec::new(),
@@ -80,7 +75,7 @@ impl Ports {
     pub(super) async fn recv(&mut self) -> io::Result<Received> {
         loop {
             tokio::select! {
-                packet = self.tun.recv() => return Ok(Received::Inner(packet?)),
+                packet = self.tunnel.recv() => return Ok(Received::Inner(packet?)),
                 packet = self.esp.recv() => {
                     if let Ok(Ipv4Packet { source, payload, .. }) = Ipv4Packet::parse(&packet?) {
                         return Ok(Received::Esp { source, octets: payload });
@@ -96,7 +91,7 @@ impl Ports {
     }
 
     pub(super) async fn send_inner(&self, packet: &[u8]) -> io::Result<()> {
-        self.tun.send(packet).await
+        self.tunnel.send(packet).await
     }
 
     pub(super) async fn send_esp(&self, destination: Ipv4Addr, octets: &[u8]) -> io::Result<()> {
@@ -127,7 +122,7 @@ impl Ports {
         }
         for prefix in wanted.into_keys() {
             if self.routes.insert(prefix) {
-                self.links.add_route(prefix, NextHop::Interface(self.index), None).await?;
+                self.links.add_route(prefix, self.tunnel.next_hop(), None).await?;
             }
         }
         Ok(())
