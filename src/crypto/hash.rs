@@ -179,6 +179,11 @@ pub enum IcvLength {
 }
 
 impl IcvLength {
+    /// Whether it is the RFCs'.
+    pub fn is_standard(&self) -> bool {
+        *self == Self::Standard
+    }
+
     /// The length of `hash`'s ICV in octets.
     pub const fn octets(self, hash: Hash) -> usize {
         match (self, hash) {

@@ -10,7 +10,7 @@ use std::io;
 use std::path::Path;
 
 use super::log::{EventLog, Happening};
-use crate::crypto::{Cipher, Hash, Secret};
+use crate::crypto::{Cipher, Hash, IcvLength, Secret};
 use crate::ike::KeyRecord;
 use crate::wire::isakmp::Cookie;
 
@@ -77,13 +77,13 @@ impl Profile {
                 writeln!(self.ikev1, "{},{}", hex::encode(id.initiator.0), hex::encode(key.as_bytes()))
             }
             // Any addresses: behind a NAT an SA has others on each link, and its SPI tells it well enough.
-            KeyRecord::Esp { spi, suite, keys, .. } => writeln!(
+            KeyRecord::Esp { spi, suite, icv_length, keys, .. } => writeln!(
                 self.esp,
                 r#""IPv4","*","*","0x{:08x}","{}","{}","{}","{}""#,
                 spi.0,
                 esp_cipher(suite.cipher),
                 prefixed(keys.encryption.as_bytes()),
-                suite.integrity.map_or("NULL", esp_integrity),
+                suite.integrity.map_or("NULL", |hash| esp_integrity(hash, *icv_length)),
                 prefixed(keys.integrity.as_bytes()),
             ),
         };
@@ -137,13 +137,16 @@ fn esp_cipher(cipher: Cipher) -> &'static str {
     }
 }
 
-fn esp_integrity(hash: Hash) -> &'static str {
-    match hash {
-        Hash::Md5 => "HMAC-MD5-96 [RFC2403]",
-        Hash::Sha1 => "HMAC-SHA-1-96 [RFC2404]",
-        Hash::Sha256 => "HMAC-SHA-256-128 [RFC4868]",
-        Hash::Sha384 => "HMAC-SHA-384-192 [RFC4868]",
-        Hash::Sha512 => "HMAC-SHA-512-256 [RFC4868]",
+/// SHA-384 and SHA-512 have no name there for 96 bits: such a packet is shown without its ICV being checked.
+fn esp_integrity(hash: Hash, icv_length: IcvLength) -> &'static str {
+    match (hash, icv_length) {
+        (Hash::Md5, _) => "HMAC-MD5-96 [RFC2403]",
+        (Hash::Sha1, _) => "HMAC-SHA-1-96 [RFC2404]",
+        (Hash::Sha256, IcvLength::Standard) => "HMAC-SHA-256-128 [RFC4868]",
+        (Hash::Sha256, IcvLength::Bits96) => "HMAC-SHA-256-96 [draft-ietf-ipsec-ciph-sha-256-00]",
+        (Hash::Sha384 | Hash::Sha512, IcvLength::Bits96) => "ANY 96 bit authentication [no checking]",
+        (Hash::Sha384, IcvLength::Standard) => "HMAC-SHA-384-192 [RFC4868]",
+        (Hash::Sha512, IcvLength::Standard) => "HMAC-SHA-512-256 [RFC4868]",
     }
 }
 

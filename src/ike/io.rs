@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event::{Event, PairEnd};
 use super::sa::{EspSuite, IsakmpSaId, QuickRequest, RequestId, SaPair, UdpEncapsulation};
-use crate::crypto::{Cipher, Hash, SaKeys, Secret};
+use crate::crypto::{Cipher, Hash, IcvLength, SaKeys, Secret};
 use crate::wire::Spi;
 
 /// What happens to an engine.
@@ -196,6 +196,9 @@ pub enum KeyRecord {
         spi: Spi,
         /// The algorithms.
         suite: EspSuite,
+        /// To what length the HMAC is cut.
+        #[serde(default, skip_serializing_if = "IcvLength::is_standard")]
+        icv_length: IcvLength,
         /// The keys.
         keys: SaKeys,
     },

@@ -150,7 +150,13 @@ impl KeyTable {
     /// # Errors
     ///
     /// When the keys do not fit the suite.
-    pub fn add_negotiated_esp(&mut self, spi: Spi, suite: EspSuite, keys: &SaKeys) -> Result<(), SealError> {
+    pub fn add_negotiated_esp(
+        &mut self,
+        spi: Spi,
+        suite: EspSuite,
+        icv_length: IcvLength,
+        keys: &SaKeys,
+    ) -> Result<(), SealError> {
         let cipher = match suite.cipher {
             Cipher::Null => SealCipher::Block(BlockCipher::Null),
             Cipher::Des => SealCipher::Block(BlockCipher::Des),
@@ -158,10 +164,14 @@ impl KeyTable {
             Cipher::Aes128 | Cipher::Aes192 | Cipher::Aes256 => SealCipher::Block(BlockCipher::Aes),
             Cipher::Aes128Gcm | Cipher::Aes192Gcm | Cipher::Aes256Gcm => SealCipher::Counter(CounterMode::Gcm, 16),
         };
-        let hmac = |hash: Hash| SealIntegrity::Hmac(hash, IcvLength::Standard.octets(hash));
-        let integrity = suite.integrity.map_or(SealIntegrity::None, hmac);
-        let ends = (AddressPattern::Any, AddressPattern::Any);
-        self.add_esp(Some(spi), EspKeys::new(ends, cipher, &keys.encryption, integrity, &keys.integrity)?);
+        // IKE does not tell how long an ICV is, and a peer that cuts SHA-256 to 96 bits negotiates it as any other does.
+        let in_doubt = icv_length.is_standard() && suite.integrity == Some(Hash::Sha256);
+        for icv_length in std::iter::once(icv_length).chain(in_doubt.then_some(IcvLength::Bits96)) {
+            let hmac = |hash: Hash| SealIntegrity::Hmac(hash, icv_length.octets(hash));
+            let integrity = suite.integrity.map_or(SealIntegrity::None, hmac);
+            let ends = (AddressPattern::Any, AddressPattern::Any);
+            self.add_esp(Some(spi), EspKeys::new(ends, cipher, &keys.encryption, integrity, &keys.integrity)?);
+        }
         Ok(())
     }
 
@@ -169,7 +179,7 @@ impl KeyTable {
     /// only the last are kept.
     pub(super) fn add_derived_esp(&mut self, spi: Spi, suite: EspSuite, keys: &SaKeys) {
         // The keys were cut to the lengths of the suite.
-        if self.add_negotiated_esp(spi, suite, keys).is_err() {
+        if self.add_negotiated_esp(spi, suite, IcvLength::Standard, keys).is_err() {
             return;
         }
         self.derived.push_back(spi);
@@ -184,8 +194,8 @@ impl KeyTable {
     pub fn add(&mut self, record: &KeyRecord) {
         match record {
             KeyRecord::Isakmp { id, key, .. } => self.add_isakmp(id.initiator, key.clone()),
-            KeyRecord::Esp { spi, suite, keys, .. } => {
-                let _ = self.add_negotiated_esp(*spi, *suite, keys);
+            KeyRecord::Esp { spi, suite, icv_length, keys, .. } => {
+                let _ = self.add_negotiated_esp(*spi, *suite, *icv_length, keys);
             }
         }
     }

@@ -4,13 +4,21 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
 use super::*;
 use crate::crypto::Group;
+use crate::esp::{SaParameters, SecurityAssociation, Transform};
 use crate::evidence::artifacts;
+use crate::evidence::decode::{Content, KeyTable};
+use crate::evidence::frames::{LoggedFrame, frames};
 use crate::evidence::log::Entry;
 use crate::ike::rig::Pair;
 use crate::scenario::tunnel::{Phase1Proposal, Phase2Proposal};
+use crate::time::Instant;
 use crate::verdict::rig;
+use crate::wire::ipv4::{Ipv4Packet, protocol};
 
 const HASHES: [Hash; 5] = [Hash::Md5, Hash::Sha1, Hash::Sha256, Hash::Sha384, Hash::Sha512];
 const BLOCK_CIPHERS: [Cipher; 5] = [Cipher::Des, Cipher::TripleDes, Cipher::Aes128, Cipher::Aes192, Cipher::Aes256];
@@ -187,4 +195,83 @@ fn tshark_opens_ikev2_with_a_line_of_ours() {
         }
     }
     assert_eq!(opened(&profile), Some(true));
+}
+
+/// The run of a peer that cuts SHA-256 to 96 bits, as those do whose SAs come by Linux's PF_KEY.
+fn cut_to_96_bits() -> Run {
+    let mut run = Run::new(99, (Cipher::Aes256, Hash::Sha256), (Cipher::Aes256, Some(Hash::Sha256)));
+    let is_esp = |octets: &[u8]| octets.get(23) == Some(&protocol::ESP);
+    run.entries.retain(|entry| !matches!(&entry.what, Happening::Frame { octets, .. } if is_esp(octets)));
+    let mut sealed = Vec::new();
+    for entry in &mut run.entries {
+        let Happening::Keys { record } = &mut entry.what else { continue };
+        let KeyRecord::Esp { source, destination, spi, suite, icv_length, keys } = &mut **record else { continue };
+        *icv_length = IcvLength::Bits96;
+        let transform = Transform { icv_length: *icv_length, ..Transform::new(suite.cipher, suite.integrity) };
+        let parameters = SaParameters::new(*spi, *source, *destination, transform, keys.clone());
+        let mut sa = SecurityAssociation::new(Instant::ZERO, parameters).unwrap();
+        let inner = rig::echo(rig::LEFT, rig::RIGHT).to_bytes();
+        let esp = sa.encapsulate(Instant::ZERO, &inner, &mut StdRng::seed_from_u64(3)).unwrap();
+        sealed.extend(rig::crossing(&Ipv4Packet::new(protocol::ESP, *source, *destination, esp)));
+    }
+    let last = run.entries.len() - 1;
+    run.entries.splice(last..last, sealed.into_iter().map(|what| Entry { at: Instant::ZERO, what }));
+    run
+}
+
+/// How many ESP packets the harness opens of a log, and how many it has.
+fn opened(entries: Vec<Entry>) -> (usize, usize) {
+    let log = rig::log(entries);
+    let frames = frames(&log);
+    let is_esp = |frame: &&LoggedFrame<'_>| {
+        frame.observed.as_ref().is_some_and(|observed| matches!(observed.content, Content::Esp { .. }))
+    };
+    let esp: Vec<_> = frames.iter().filter(is_esp).collect();
+    (esp.iter().filter(|frame| frame.inner.is_some()).count(), esp.len())
+}
+
+#[test]
+fn sha256_cut_to_96_bits_is_opened_by_both() {
+    let run = cut_to_96_bits();
+    assert_eq!(opened(run.entries.clone()), (4, 4));
+    // The router's record says what was negotiated, which tells nothing of the ICV.
+    let mut negotiated = run.entries.clone();
+    for entry in &mut negotiated {
+        if let Happening::Keys { record } = &mut entry.what
+            && let KeyRecord::Esp { icv_length, .. } = &mut **record
+        {
+            *icv_length = IcvLength::Standard;
+        }
+    }
+    assert_eq!(opened(negotiated), (4, 4));
+    let folder = Folder::new("sha256-96");
+    artifacts::write(&folder.0, &rig::log(run.entries)).unwrap();
+    let fields = ["esp.spi", "icmp.type", "esp.icv_bad"];
+    let Some(packets) = tshark(&folder.0.join("wireshark"), &folder.0.join("capture.pcapng"), &fields) else { return };
+    let esp: Vec<_> = packets.iter().filter(|packet| !packet[0].is_empty()).collect();
+    assert_eq!(esp.len(), 4);
+    assert!(esp.iter().all(|packet| packet[1] == "8" && ["", "0", "False"].contains(&&*packet[2])), "{esp:?}");
+    // The lines say it to `decode` too.
+    let lines = fs::read_to_string(folder.0.join("wireshark/esp_sa")).unwrap();
+    let mut keys = KeyTable::default();
+    keys.read_esp_table(&lines).unwrap();
+    assert_eq!(lines.matches("HMAC-SHA-256-96 [draft-ietf-ipsec-ciph-sha-256-00]").count(), 2);
+}
+
+#[test]
+fn a_record_has_its_icv_length_only_where_it_is_unusual() {
+    let run = cut_to_96_bits();
+    let records = run.entries.iter().filter_map(|entry| match &entry.what {
+        Happening::Keys { record } => Some(record),
+        _ => None,
+    });
+    for record in records {
+        let text = serde_json::to_string(record).unwrap();
+        assert_eq!(text.contains("\"icv_length\":\"bits96\""), matches!(**record, KeyRecord::Esp { .. }), "{text}");
+        assert_eq!(serde_json::from_str::<KeyRecord>(&text).unwrap(), **record);
+        // As logs have it that were written before.
+        let before = text.replace("\"icv_length\":\"bits96\",", "");
+        let read: KeyRecord = serde_json::from_str(&before).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), before);
+    }
 }

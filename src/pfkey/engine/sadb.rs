@@ -92,6 +92,7 @@ impl KeyEngine {
             destination: ends.destination,
             spi,
             suite: EspSuite { cipher: transform.cipher, integrity: transform.integrity },
+            icv_length: transform.icv_length,
             keys: keys.clone(),
         };
         let id = self.associations.insert(now, association, transform, keys)?;

@@ -5,7 +5,7 @@ pub(crate) mod initiator;
 mod recorded;
 pub(crate) mod responder;
 
-use crate::crypto::{Group, SaKeys};
+use crate::crypto::{Group, IcvLength, SaKeys};
 use crate::ike::context::Context;
 use crate::ike::event::{EventKind, InstalledPair, OfferedTransform};
 use crate::ike::io::{KeyRecord, Output};
@@ -158,7 +158,7 @@ fn log_keys(cx: &mut Context<'_>, pair: &SaPair) {
     for (esp, source, destination) in
         [(&pair.inbound, pair.remote, pair.local), (&pair.outbound, pair.local, pair.remote)]
     {
-        let (spi, keys) = (esp.spi, esp.keys.clone());
-        cx.output(Output::Keys(KeyRecord::Esp { source, destination, spi, suite, keys }));
+        let (spi, keys, icv_length) = (esp.spi, esp.keys.clone(), IcvLength::Standard);
+        cx.output(Output::Keys(KeyRecord::Esp { source, destination, spi, suite, icv_length, keys }));
     }
 }
