@@ -5,15 +5,16 @@ use std::path::Path;
 use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
 use super::Command;
 use crate::implementations::declared::file::Probe;
 use crate::implementations::{Capability, Host, Unanswered};
 
 /// How long a program may take to say whether there is a capability.
 const LIMIT: Duration = Duration::from_secs(10);
-
-/// How often it is looked whether it has ended.
-const INTERVAL: Duration = Duration::from_millis(5);
 
 /// The exit status that means that a capability is not there, as in the QUIC interop runner.
 const UNSUPPORTED: i32 = 127;
@@ -74,7 +75,7 @@ fn run(program: &Path, arguments: &[String], folder: &Path) -> std::io::Result<(
         let _ = reader.take(MOST).read_to_end(&mut octets);
         String::from_utf8_lossy(&octets).into_owned()
     });
-    let status = until(&mut child, Instant::now() + LIMIT)?;
+    let status = until(&mut child, LIMIT)?;
     if status.is_none() {
         child.kill()?;
         child.wait()?;
@@ -83,14 +84,16 @@ fn run(program: &Path, arguments: &[String], folder: &Path) -> std::io::Result<(
     Ok((status, reading.join().unwrap_or_default()))
 }
 
-fn until(child: &mut Child, deadline: Instant) -> std::io::Result<Option<ExitStatus>> {
+/// Waits until it has ended, or for `limit`.
+fn until(child: &mut Child, limit: Duration) -> std::io::Result<Option<ExitStatus>> {
+    let ended = pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
+    let deadline = Instant::now() + limit;
     loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
+        let left = Timespec::try_from(deadline.saturating_duration_since(Instant::now()));
+        match poll(&mut [PollFd::new(&ended, PollFlags::IN)], left.ok().as_ref()) {
+            Ok(_) => return child.try_wait(),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
         }
-        if Instant::now() >= deadline {
-            return Ok(None);
-        }
-        std::thread::sleep(INTERVAL);
     }
 }
