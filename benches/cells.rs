@@ -11,7 +11,7 @@ use ike_interop::cli;
 use ike_interop::evidence::log::{Configs, EventLog, Happening};
 use ike_interop::implementations::{Availability, Host, Registry};
 use ike_interop::lab::sandbox;
-use ike_interop::lab::schedule::{self, Job};
+use ike_interop::lab::schedule::{self, Job, Stop};
 use ike_interop::report::{CellResult, Summary};
 use ike_interop::run::{Runner, Settings, Snapshots, usual_jobs};
 use ike_interop::scenario::{self, Cell};
@@ -99,10 +99,10 @@ fn alone(cells: &[Cell], registry: &Registry) {
     let (mut whole, mut phases) = (Vec::new(), Phases::default());
     for _ in 0..ROUNDS {
         let before = Instant::now();
-        let ran = schedule::run_one(&job, &[]);
+        let ran = schedule::run_one(&job, &[], &Stop::default(), &|_| ());
         let took = before.elapsed();
         match ran {
-            Ok(log) => add_phases(&log, took, &mut phases),
+            Ok(log) => log.iter().for_each(|log| add_phases(log, took, &mut phases)),
             Err(error) => return eprintln!("{error}"),
         }
         whole.push(took);

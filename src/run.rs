@@ -16,7 +16,7 @@ use crate::implementations::{
     Availability, DataPath, Host, Implementation, Options, Prover, Registry, Retransmission, Unsupported,
 };
 use crate::ios::Release;
-use crate::lab::schedule::{self, Job, Progress};
+use crate::lab::schedule::{self, Job, Progress, Stop};
 use crate::report::CellReport;
 use crate::scenario::{Cell, ImplementationName, Step};
 use crate::verdict::Verdict;
@@ -97,6 +97,7 @@ pub struct Runner {
     registry: Registry,
     settings: Settings,
     available: HashMap<ImplementationName, Availability>,
+    stop: Stop,
     /// The transcript of each cell that went as expected otherwise, and `None` for the others.
     transcripts: Mutex<BTreeMap<Shelf, BTreeMap<Release, Option<String>>>>,
 }
@@ -105,16 +106,25 @@ impl Runner {
     /// Looks at this machine. To be called inside the sandbox. The cells it is given later must be of `registry`.
     pub fn new(settings: Settings, registry: Registry) -> Self {
         let (host, prover) = (registry.probe_host(), Prover::new(settings.seed));
-        Self { host, prover, registry, settings, available: HashMap::new(), transcripts: Mutex::default() }
+        let (available, stop, transcripts) = (HashMap::new(), Stop::default(), Mutex::default());
+        Self { host, prover, registry, settings, available, stop, transcripts }
     }
 
-    /// Runs `cells` and gives a report of each in their order; `tell` hears of each as it begins and ends.
+    /// What breaks this runner's run off.
+    pub fn stop(&self) -> Stop {
+        self.stop.clone()
+    }
+
+    /// Runs `cells` and gives a report of each that ended, in their order; `tell` hears of each as it goes on.
     pub fn run(&mut self, cells: Vec<Cell>, mut tell: impl FnMut(&Progress<CellReport>)) -> Vec<CellReport> {
         let order: HashMap<String, usize> =
             cells.iter().enumerate().map(|(place, cell)| (cell.name.clone(), place)).collect();
         let mut reports = Vec::new();
         let mut jobs = Vec::new();
         for cell in cells {
+            if self.stop.is_pulled() {
+                break;
+            }
             match self.prepare(cell) {
                 Ok(job) => jobs.push(job),
                 Err(report) => {
@@ -130,17 +140,14 @@ impl Runner {
         schedule::run(
             jobs,
             self.settings.jobs,
-            |job| this.perform(job),
+            &self.stop,
+            |job, doing| this.perform(job, doing),
             |progress| {
                 tell(&progress);
-                match progress {
-                    Progress::Started(_) => ControlFlow::Continue(()),
-                    Progress::Finished(report) => {
-                        let stop = fail_fast && report.result.fails_the_run();
-                        reports.push(report);
-                        if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-                    }
-                }
+                let Progress::Finished(report) = progress else { return ControlFlow::Continue(()) };
+                let stop = fail_fast && report.result.fails_the_run();
+                reports.push(report);
+                if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             },
         );
         reports.sort_by_key(|report| order.get(&report.name).copied());
@@ -212,18 +219,23 @@ impl Runner {
         Box::new(self.report(cell, &log, &folder))
     }
 
-    /// Runs a cell until it goes as expected, at most as often as it may, and judges it.
-    fn perform(&self, job: &Job) -> CellReport {
+    /// Runs a cell until it goes as expected, at most as often as it may, and judges it; `None` when the run was broken off.
+    fn perform(&self, job: &Job, doing: &dyn Fn(&str)) -> Option<CellReport> {
         let mut earlier: Vec<Attempt> = Vec::new();
         loop {
-            let log = schedule::run_one(job, &earlier).unwrap_or_else(|error| {
+            let ran = schedule::run_one(job, &earlier, &self.stop, doing).transpose();
+            if ran.is_none() {
+                // Half a cell is no evidence; that there is nothing to remove is as good.
+                let _ = std::fs::remove_dir_all(&job.folder);
+            }
+            let log = ran?.unwrap_or_else(|error| {
                 let header = CellHeader::new(&job.cell, &job.version, SystemTime::now(), job.beginning(&earlier));
                 EventLog::brief(header, Happening::HarnessFailed { reason: error.to_string() })
             });
             let report = self.report(&job.cell, &log, &job.folder);
             if !report.result.fails_the_run() || earlier.len() >= self.settings.retries as usize {
                 self.keep(job, &log, &report);
-                return report;
+                return Some(report);
             }
             earlier.push(report.attempt(log.own_duration()));
         }

@@ -4,6 +4,7 @@
 //! What is not installed is skipped with the reason, unless `IKE_INTEROP_STRICT` is set.
 
 mod browser;
+mod terminal;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use std::sync::OnceLock;
 
 use browser::{Browser, Key};
 use serde_json::{Value, json};
+use terminal::Terminal;
 
 /// Three scenarios of which one has twins and one loses a message, with the built-in implementation.
 const CELLS: [&str; 3] = ["phase1/lost-main-mode-4", "phase2/acl-not-mirrored", "tunnel/plain"];
@@ -240,6 +242,60 @@ fn a_job_of_github_is_told_what_it_shows() {
     // Elsewhere nothing of it is said.
     let output = program(&["report", &paths[1]]);
     assert!(!told(&output).contains("::"), "{}", told(&output));
+}
+
+/// A run of [`CELLS`] with one job on a terminal of its own; `None` where that cannot be.
+fn run_on_terminal(out: &Path, columns: u16) -> Option<Terminal> {
+    run()?;
+    let line = format!(
+        "{} run {} -i builtin --ios 12.4,15.x -j 1 --out {}",
+        env!("CARGO_BIN_EXE_ike-interop"),
+        CELLS.join(" "),
+        out.display()
+    );
+    let terminal = Terminal::start(&line, 20, columns);
+    if terminal.is_none() {
+        skipped("there is no script (Debian: bsdutils)");
+    }
+    terminal
+}
+
+#[test]
+fn a_terminal_shows_what_runs_and_is_left_clean() {
+    for (columns, running, counts) in [
+        (100, "s phase1/lost-main-mode-4/builtin/12.4  step 1 of 2, initiate", "0/8, 0 passed, 0 failed, 0 skipped"),
+        (40, "s phase1/los", "] 0/8"),
+    ] {
+        let Some(terminal) = run_on_terminal(&folder("terminal"), columns) else { return };
+        let screen = terminal.until(running);
+        assert!(screen.contains(counts), "{screen}");
+        let bar = screen.trim_end().lines().last().unwrap();
+        assert!(bar.starts_with("[>") && bar.len() < usize::from(columns), "{screen}");
+        terminal.until("] 1/8");
+        let (status, screen) = terminal.end();
+        assert_eq!(status, Some(0), "{screen}");
+        assert!(!screen.contains('[') && !screen.contains("step"), "{screen}");
+        assert!(screen.contains("PASS  tunnel/plain/builtin/15.x"), "{screen}");
+        assert_eq!(screen.trim_end().lines().last(), Some("8 passed, 0 failed, 0 skipped"), "{screen}");
+    }
+}
+
+#[test]
+fn an_interrupted_run_writes_what_has_ended() {
+    let out = folder("interrupted");
+    let Some(mut terminal) = run_on_terminal(&out, 40) else { return };
+    terminal.until("] 2/8");
+    terminal.press("\u{3}");
+    let (status, screen) = terminal.end();
+    assert_eq!(status, Some(130), "{screen}");
+    let results: Value = serde_json::from_slice(&fs::read(out.join("results.json")).unwrap()).unwrap();
+    let ended = results["cells"].as_array().unwrap().len();
+    assert!((2..8).contains(&ended), "{screen}");
+    assert!(screen.contains(&format!("interrupted: {ended} of 8 cells")), "{screen}");
+    assert!(!screen.contains('[') && !screen.contains("0s ") && !screen.contains('^'), "{screen}");
+    let logs = program(&["report", out.to_str().unwrap()]);
+    assert!(logs.status.success(), "half a cell is left behind: {}", told(&logs));
+    assert_eq!(results, serde_json::from_slice::<Value>(&fs::read(out.join("results.json")).unwrap()).unwrap());
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Cells from an ordinary test suite, and what becomes of transcripts that differ: the library's `testing` and the program's
 //! `review`, on a copy of a scenario.
 
+mod terminal;
+
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -8,6 +10,7 @@ use std::process::{Command, Output};
 
 use ike_interop::testing::{CellTest, TestingError, run_cell};
 use rstest::rstest;
+use terminal::Terminal;
 
 /// The program under test.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_ike-interop");
@@ -86,6 +89,22 @@ impl Copied {
 
     fn scenario(&self) -> PathBuf {
         self.0.join("plain.yaml")
+    }
+
+    /// The same scenario and its transcript under further names.
+    fn also(self, names: &[&str]) -> Self {
+        for name in names {
+            fs::copy(self.scenario(), self.0.join(format!("{name}.yaml"))).unwrap();
+            let snapshots = self.0.join("snapshots");
+            fs::copy(snapshots.join("plain@builtin.snap"), snapshots.join(format!("{name}@builtin.snap"))).unwrap();
+        }
+        self
+    }
+
+    /// What the transcript of a scenario is now, and whether another waits.
+    fn transcript(&self, name: &str) -> (String, bool) {
+        let file = self.0.join("snapshots").join(format!("{name}@builtin.snap"));
+        (fs::read_to_string(&file).unwrap(), file.with_extension("snap.new").exists())
     }
 
     /// The files of the snapshots' folder.
@@ -192,4 +211,66 @@ fn a_change_of_one_release_is_its_own_until_the_others_follow() {
     assert_eq!(copied.files(), ["plain@builtin.snap"], "all agree again");
     let run = copied.program(&["run"]);
     assert_eq!(run.status.code(), Some(0), "{}", said(&run));
+}
+
+#[test]
+fn transcripts_are_reviewed_with_keys_on_a_terminal() {
+    let copied = Copied::new("keys", without_a_vendor_id).also(&["a", "b", "c", "d"]);
+    let before = copied.transcript("plain").0;
+    let mut run = Command::new(PROGRAM);
+    run.env("INSTA_UPDATE", "new").arg("run").arg(&copied.0).arg("--out").arg(copied.0.join("out"));
+    let run = run.args(["--snapshots", "major", "--ios", "15.x,12.4"]).output().unwrap();
+    assert_eq!(run.status.code(), Some(0), "{}", said(&run));
+    let review = |rows| Terminal::start(&format!("{PROGRAM} review {}", copied.0.display()), rows, 100);
+    let states = || ["a", "b", "c", "d", "plain"].map(|name| copied.transcript(name));
+    let untouched = (before.clone(), true);
+
+    // ^C decides nothing.
+    let Some(mut terminal) = review(30) else { return no_terminal() };
+    terminal.until("q quit:");
+    terminal.press("\u{3}");
+    assert_eq!(terminal.end().0, Some(130));
+    assert_eq!(states(), [(); 5].map(|()| untouched.clone()));
+
+    let mut terminal = review(30).unwrap();
+    let screen = terminal.until("q quit:");
+    assert!(screen.contains("[1 of 5] a with builtin against every release"), "{screen}");
+    assert!(screen.contains("minor main mode 4: vendor ID XAUTH is new"), "{screen}");
+    assert!(screen.contains("+  VID XAUTH"), "{screen}");
+    // Another key is no decision.
+    terminal.press("xa");
+    terminal.until("[2 of 5] b");
+    assert!(terminal.screen().contains("accepted"), "{}", terminal.screen());
+    terminal.press("r");
+    terminal.until("[3 of 5] c");
+    terminal.press("s");
+    terminal.until("[4 of 5] d");
+    terminal.press("q");
+    let (status, screen) = terminal.end();
+    assert_eq!(status, Some(0), "{screen}");
+    assert!(screen.contains("1 accepted, 1 rejected, 3 left"), "{screen}");
+    let [a, b, c, d, plain] = states();
+    assert!(a.0.contains("  VID XAUTH\n") && !a.1, "{}", a.0);
+    assert_eq!(b, (before.clone(), false));
+    assert_eq!([c, d, plain], [(); 3].map(|()| untouched.clone()));
+
+    // The rest at once.
+    let mut terminal = review(30).unwrap();
+    terminal.until("[1 of 3] c");
+    terminal.press("sR");
+    let (_, screen) = terminal.end();
+    assert!(screen.contains("0 accepted, 2 rejected, 1 left"), "{screen}");
+    let mut terminal = review(30).unwrap();
+    terminal.until("[1 of 1] c");
+    terminal.press("A");
+    let (_, screen) = terminal.end();
+    assert!(screen.contains("1 accepted, 0 rejected, 0 left"), "{screen}");
+    let [_, _, c, d, plain] = states();
+    assert!(c.0.contains("  VID XAUTH\n") && !c.1, "{}", c.0);
+    assert_eq!([d, plain], [(); 2].map(|()| (before.clone(), false)));
+}
+
+fn no_terminal() {
+    assert!(std::env::var_os("IKE_INTEROP_STRICT").is_none(), "there is no script (Debian: bsdutils)");
+    eprintln!("skipped: there is no script (Debian: bsdutils)");
 }

@@ -111,6 +111,7 @@ fn stay(arguments: &Arguments, registry: &Registry, cell: &Cell) -> Result<i32, 
     let folder = std::path::Path::new("/run/ike-interop-lab");
     std::fs::create_dir_all(folder)?;
     let run = CellRun {
+        doing: &|_| (),
         cell,
         implementation: &*implementation,
         program: &program,

@@ -3,12 +3,15 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::selecting::Selecting;
 use super::{BAD_INPUT, SUCCESS, UNEXPECTED, UNFIT_MACHINE, refuse};
 use crate::diag::Diagnostic;
 use crate::lab::sandbox;
-use crate::lab::schedule;
+use crate::lab::schedule::{self, Stop};
 use crate::report::{self, CellReport, Github, Progress, Project, Summary, USUAL_SEED};
 use crate::run::{Runner, Settings, Snapshots, proposals_wanted, usual_jobs};
 
@@ -72,11 +75,21 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         propose: proposals_wanted(),
         strict: arguments.strict,
     };
-    println!("{} cells, {} at a time, seed {}", cells.len(), settings.jobs, settings.seed);
-    let mut progress = Progress::new(cells.len());
+    let cells_wanted = if cells.len() == 1 { "1 cell".to_owned() } else { format!("{} cells", cells.len()) };
+    println!("{cells_wanted}, {} at a time, seed {}", settings.jobs, settings.seed);
+    let wanted = cells.len();
     let mut runner = Runner::new(settings, registry);
+    let interrupted = match stop_on_signals(runner.stop()) {
+        Ok(interrupted) => interrupted,
+        Err(error) => {
+            refuse(&[Diagnostic::plain(format!("cannot wait for signals: {error}"))]);
+            return UNFIT_MACHINE.into();
+        }
+    };
+    let mut progress = Progress::new(wanted);
     let reports = runner.run(cells, |event| match event {
         schedule::Progress::Started(name) => progress.started(name),
+        schedule::Progress::Doing(name, what) => progress.doing(name, what),
         schedule::Progress::Finished(report) => progress.finished(report),
     });
     let github = Github::of_environment();
@@ -85,6 +98,14 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     if let Err(error) = write_reports(&arguments.out, &reports, github.as_ref()) {
         refuse(&[*error]);
         return UNEXPECTED.into();
+    }
+    if let Some(signal) = interrupted.get() {
+        println!(
+            "interrupted: {} of {wanted} cells ended before, and are in {}",
+            reports.len(),
+            arguments.out.display()
+        );
+        return ExitCode::from(128 + signal);
     }
     match runner.keep_transcripts() {
         Ok(waiting) if waiting.is_empty() => {}
@@ -98,6 +119,32 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     }
     let summary = Summary::of(reports.iter().map(|report| report.result));
     if summary.is_success() { SUCCESS.into() } else { UNEXPECTED.into() }
+}
+
+/// Breaks the run off at SIGINT or SIGTERM, and tells which it was. A second one ends the program where it is.
+fn stop_on_signals(stop: Stop) -> io::Result<Arc<OnceLock<u8>>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (mut interrupts, mut terminations) = {
+        let _inside = runtime.enter();
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+    };
+    let received = Arc::new(OnceLock::new());
+    let first = Arc::clone(&received);
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            loop {
+                let number: u8 = tokio::select! {
+                    _ = interrupts.recv() => 2,
+                    _ = terminations.recv() => 15,
+                };
+                if first.set(number).is_err() {
+                    std::process::exit(128 + i32::from(number));
+                }
+                stop.pull();
+            }
+        });
+    });
+    Ok(received)
 }
 
 /// Writes the reports of a run, and tells a job of GitHub Actions what it shows.

@@ -9,6 +9,8 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
+use tokio::sync::watch;
+
 use crate::evidence::artifacts;
 use crate::evidence::log::{Attempt, Beginning, Configs, EventLog, Reviewed};
 use crate::implementations::{DataPath, Implementation};
@@ -44,32 +46,67 @@ pub struct Job {
 pub enum Progress<T> {
     /// The cell of this name began.
     Started(String),
+    /// The cell of this name is about to do something.
+    Doing(String, String),
     /// A cell ended, and this was made of it.
     Finished(T),
 }
 
-/// Does `jobs`, `at_once` at a time. What `work` makes of each, on the worker's thread, goes to `tell` on this one; no
-/// further cell is begun once that breaks.
+/// Breaks a run off. Clones are of the same run.
+#[derive(Clone, Debug)]
+pub struct Stop(Arc<watch::Sender<bool>>);
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self(Arc::new(watch::Sender::new(false)))
+    }
+}
+
+impl Stop {
+    /// Breaks the run off: no further cell begins, and those that run end where they are.
+    pub fn pull(&self) {
+        self.0.send_replace(true);
+    }
+
+    /// Whether it was broken off.
+    pub fn is_pulled(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Waits until it is broken off.
+    async fn pulled(&self) {
+        // The sender lives as long as `self`.
+        let _ = self.0.subscribe().wait_for(|pulled| *pulled).await;
+    }
+}
+
+/// Does `jobs`, `at_once` at a time. What `work` makes of each, on the worker's thread, goes to `tell` on this one, together
+/// with what it says of it meanwhile; nothing becomes of a job that was broken off. No further one is begun once `tell` breaks
+/// or `stop` is pulled.
 pub fn run<T: Send>(
     jobs: Vec<Job>,
     at_once: usize,
-    work: impl Fn(&Job) -> T + Sync,
+    stop: &Stop,
+    work: impl Fn(&Job, &dyn Fn(&str)) -> Option<T> + Sync,
     mut tell: impl FnMut(Progress<T>) -> ControlFlow<()>,
 ) {
     let workers = at_once.clamp(1, jobs.len().max(1));
     let queue = Mutex::new(VecDeque::from(jobs));
-    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front().filter(|_| !stop.is_pulled());
     let (progress, told) = mpsc::channel();
     std::thread::scope(|scope| {
         for _ in 0..workers {
             let progress = progress.clone();
             let (next, work) = (&next, &work);
             scope.spawn(move || {
+                // This thread is told of everything until the last worker ends.
+                let send = |event| drop(progress.send(event));
                 while let Some(job) = next() {
-                    // Nobody listens any more when the run was broken off.
-                    let _ = progress.send(Progress::Started(job.cell.name.clone()));
-                    let finished = work(&job);
-                    let _ = progress.send(Progress::Finished(finished));
+                    let name = &job.cell.name;
+                    send(Progress::Started(name.clone()));
+                    if let Some(done) = work(&job, &|what| send(Progress::Doing(name.clone(), what.to_owned()))) {
+                        send(Progress::Finished(done));
+                    }
                 }
             });
         }
@@ -82,12 +119,18 @@ pub fn run<T: Send>(
     });
 }
 
-/// Runs one cell on this thread, when attempts at it came before.
+/// Runs one cell on this thread, when attempts at it came before; `doing` is told what it is about to do. `None` when it was
+/// broken off.
 ///
 /// # Errors
 ///
 /// When there is no evidence of it; see [`CellError`].
-pub fn run_one(job: &Job, earlier: &[Attempt]) -> Result<EventLog, CellError> {
+pub fn run_one(
+    job: &Job,
+    earlier: &[Attempt],
+    stop: &Stop,
+    doing: &dyn Fn(&str),
+) -> Result<Option<EventLog>, CellError> {
     if earlier.is_empty() {
         // What an earlier run left is about other things.
         match std::fs::remove_dir_all(&job.folder) {
@@ -107,8 +150,19 @@ pub fn run_one(job: &Job, earlier: &[Attempt]) -> Result<EventLog, CellError> {
         folder: &job.folder,
         seed: cell_seed(job.seed, &job.cell.name),
         strict: job.strict,
+        doing,
     };
-    runtime.block_on(cell::run(&run, job.beginning(earlier)))
+    let ran = runtime.block_on(async {
+        tokio::select! {
+            log = cell::run(&run, job.beginning(earlier)) => Some(log),
+            () = stop.pulled() => None,
+        }
+    });
+    if ran.is_none() {
+        // Nobody waits for what it had begun.
+        runtime.shutdown_background();
+    }
+    ran.transpose()
 }
 
 impl Job {

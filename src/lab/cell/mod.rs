@@ -54,6 +54,8 @@ pub struct CellRun<'a> {
     pub seed: u64,
     /// Whether it fails when it turns out that the implementation cannot run it.
     pub strict: bool,
+    /// Told what the cell is about to do, for who watches.
+    pub doing: &'a dyn Fn(&str),
 }
 
 /// Why a cell could not be run.
@@ -114,11 +116,14 @@ impl<T> Drop for Guarded<T> {
 }
 
 async fn perform(run: &CellRun<'_>, clock: Clock, recorder: &Recorder) -> Result<(), CellError> {
+    (run.doing)("the lab stands up");
     let lab = Lab::stand_up(run, clock, recorder).await?;
+    (run.doing)(&format!("{} starts", run.implementation.name()));
     let mut stage = lab.start(run).await?;
     recorder.phase("implementation started");
-    stage.perform().await;
+    stage.perform(run.doing).await;
     recorder.phase("steps");
+    (run.doing)("both sides are asked what they have");
     conclude(stage).await;
     lab.take_down().await;
     recorder.phase("concluded");

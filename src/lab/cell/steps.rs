@@ -35,8 +35,10 @@ pub(super) struct Stage<'a> {
 
 impl Stage<'_> {
     /// Does every step; a step that cannot be done does not keep the others from being tried.
-    pub(super) async fn perform(&mut self) {
-        for (index, step) in self.scenario.steps.iter().enumerate() {
+    pub(super) async fn perform(&mut self, doing: &dyn Fn(&str)) {
+        let steps = &self.scenario.steps;
+        for (index, step) in steps.iter().enumerate() {
+            doing(&format!("step {} of {}, {}", index + 1, steps.len(), describe(step)));
             let outcome = self.step(step).await;
             self.recorder.now(Happening::Step { index, step: describe(step), outcome });
         }
