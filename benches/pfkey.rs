@@ -1,15 +1,18 @@
 //! What the key engine costs: `cargo bench --bench pfkey`.
 //!
-//! `add` and `delete` give SAs a second; `outbound` and `inbound` the throughput of whole packets through policies and SAs.
-//! The `bare` ones pass the same packets through an SA of the data path alone, as the built-in gateway has it between its
-//! own look-ups: the engine should be as fast.
+//! `add_sas` and `delete_sas` give SAs a second; `outbound` and `inbound` the throughput of whole packets through policies and
+//! SAs. `gateway_outbound` passes the same packets through the built-in gateway, and the `bare` ones through an SA of the data
+//! path with nothing around it: the engine should be as fast.
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
-use ike_interop::crypto::{Cipher, Hash, SaKeys, Secret};
+use ike_interop::crypto::{Cipher, Group, Hash, SaKeys, Secret};
 use ike_interop::esp::{SaParameters, Sad, SecurityAssociation, Spi, Transform};
+use ike_interop::gateway::machine::{self, Gateway};
+use ike_interop::gateway::settings::{self, NatTraversal, Phase1Suite};
+use ike_interop::ike::{Addresses, EspSuite, Lifetimes, Selector, Selectors};
 use ike_interop::pfkey::message::*;
 use ike_interop::pfkey::{Input, KeyEngine, Output, Settings, SocketId};
 use ike_interop::time::Instant;
@@ -157,6 +160,58 @@ fn outbound(bencher: Bencher) {
     let (mut engine, packet) = (with_sa(LOCAL), packet());
     assert!(matches!(pass(&mut engine, Input::Inner(&packet)), Some(Output::Esp { .. })));
     bencher.counter(BytesCount::new(LENGTH)).bench_local(|| pass(&mut engine, Input::Inner(black_box(&packet))));
+}
+
+/// A gateway between the same ends for the same packets and algorithms.
+fn gateway(local: Ipv4Addr, remote: Ipv4Addr, nets: [u8; 2]) -> Gateway {
+    let net = |third| {
+        let (address, mask) = (Ipv4Addr::new(10, third, 0, 0), Ipv4Addr::new(255, 255, 255, 0));
+        Selector { addresses: Addresses::Subnet { address, mask }, protocol: 0, port: 0 }
+    };
+    Gateway::new(settings::Settings {
+        local,
+        remote,
+        pre_shared_key: Secret::from(&b"s3cret"[..]),
+        phase1: vec![Phase1Suite { cipher: Cipher::Aes128, hash: Hash::Sha1, group: Group::Modp1024 }],
+        phase1_seconds: 3600,
+        phase2: vec![EspSuite { cipher: Cipher::Aes128, integrity: Some(Hash::Sha1) }],
+        pfs: None,
+        phase2_lifetimes: Lifetimes { seconds: Some(3600), kilobytes: None },
+        traffic: vec![Selectors { local: net(nets[0]), remote: net(nets[1]) }],
+        nat_traversal: NatTraversal::Off,
+        retransmit_ms: vec![1000],
+        seed: 1,
+    })
+}
+
+/// The initiator of a pair of gateways that have an SA.
+fn gateway_with_sa() -> Gateway {
+    let mut sides = [gateway(LOCAL, PEER, [1, 2]), gateway(PEER, LOCAL, [2, 1])];
+    sides[0].handle(Instant::ZERO, machine::Input::Initiate);
+    let mut side = 0;
+    for _ in 0..20 {
+        while let Some(output) = sides[side].poll() {
+            if let machine::Output::Datagram { local, remote, octets } = output {
+                let received = machine::Input::Datagram { local: remote, remote: local, octets: &octets };
+                sides[1 - side].handle(Instant::ZERO, received);
+            }
+        }
+        side = 1 - side;
+    }
+    let [initiator, _] = sides;
+    initiator
+}
+
+#[divan::bench]
+fn gateway_outbound(bencher: Bencher) {
+    let (mut gateway, packet) = (gateway_with_sa(), packet());
+    while gateway.poll().is_some() {}
+    let mut pass = |packet| {
+        gateway.handle(Instant::ZERO, machine::Input::Inner(packet));
+        gateway.poll()
+    };
+    assert!(matches!(pass(&packet), Some(machine::Output::Esp { .. })));
+    bencher.counter(BytesCount::new(LENGTH)).bench_local(|| pass(black_box(&packet)));
 }
 
 #[divan::bench]
