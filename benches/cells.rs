@@ -3,6 +3,7 @@
 //! `cargo bench --bench cells`; with `-- alone` only the first part. Cells of implementations this machine lacks are left
 //! out.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -88,6 +89,7 @@ fn alone(cells: &[Cell], registry: &Registry) {
         cell: cell.clone(),
         implementation,
         program,
+        programs: BTreeMap::new(),
         version,
         data_path,
         folder,

@@ -198,6 +198,7 @@ impl Runner {
         if data_path == DataPath::None && cell.scenario.steps.iter().any(|step| matches!(step, Step::Ping(_))) {
             return unsupported("what this scenario does".to_owned(), "it sends traffic, and there is no data path");
         }
+        let programs = self.host.programs.clone();
         let shelf = Shelf::of(&cell, &implementation.filed_under(data_path));
         let reviewed = self.reviewed(&shelf, cell.release).map_err(|error| {
             Box::new(CellReport::broken(&cell, format!("cannot read the reviewed transcript: {error}")))
@@ -205,7 +206,7 @@ impl Runner {
         let configs = configs(&cell, &*implementation, data_path);
         let folder = artifacts::folder(&self.settings.out, &cell.name);
         let seed = self.settings.seed;
-        Ok(Job { cell, implementation, program, version, data_path, folder, seed, strict, configs, reviewed })
+        Ok(Job { cell, implementation, program, programs, version, data_path, folder, seed, strict, configs, reviewed })
     }
 
     /// Writes down that a cell cannot run here, so that its log alone says so.

@@ -1,6 +1,7 @@
 //! The strongSwan driver against real charons, two at a time, in namespaces of a sandbox that `main` enters on its first
 //! line. Ignored, with the reason printed, where charon cannot run.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -117,6 +118,7 @@ impl Lab {
         let (log, lines) = mpsc::unbounded_channel();
         let cell = CellContext {
             program: &self.charon.program,
+            programs: &BTreeMap::new(),
             namespace: side,
             folder: &folder,
             tunnel,

@@ -102,7 +102,8 @@ fn pick(arguments: &Arguments) -> Result<(Registry, Cell), Vec<Diagnostic>> {
 /// Stays until the command ends, and gives its exit status.
 fn stay(arguments: &Arguments, registry: &Registry, cell: &Cell) -> Result<i32, Box<dyn std::error::Error>> {
     let implementation = registry.driver(&cell.implementation).ok_or("the cell has no implementation")?;
-    let (version, program, data_path) = match implementation.availability(&registry.probe_host()) {
+    let host = registry.probe_host();
+    let (version, program, data_path) = match implementation.availability(&host) {
         Availability::Ready { version, path, data_path } => (version, path, data_path),
         Availability::Missing { reason, remedy } | Availability::Unfit { reason, remedy } => {
             return Err(format!("{reason}; {remedy}").into());
@@ -115,6 +116,7 @@ fn stay(arguments: &Arguments, registry: &Registry, cell: &Cell) -> Result<i32, 
         cell,
         implementation: &*implementation,
         program: &program,
+        programs: &host.programs,
         version: &version,
         data_path,
         folder,

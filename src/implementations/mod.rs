@@ -188,6 +188,8 @@ impl Default for Retransmission {
 pub struct CellContext<'a> {
     /// Its program, as [`Availability::Ready`] says.
     pub program: &'a Path,
+    /// Where further programs are that the user has told, by their names.
+    pub programs: &'a BTreeMap<String, PathBuf>,
     /// The network namespace it runs in.
     pub namespace: &'a Namespace,
     /// A folder of this cell alone, for its configuration files; it exists.

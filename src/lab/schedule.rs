@@ -3,7 +3,7 @@
 //! Each worker is a thread with a runtime of its own that runs one cell after the other: the processes of a cell die with
 //! the thread that started them, and no two cells share anything but the sandbox.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -26,6 +26,8 @@ pub struct Job {
     pub implementation: Arc<dyn Implementation>,
     /// The implementation's program.
     pub program: PathBuf,
+    /// Where further programs are that the user has told, by their names.
+    pub programs: BTreeMap<String, PathBuf>,
     /// Its version.
     pub version: String,
     /// How its ESP travels.
@@ -145,6 +147,7 @@ pub fn run_one(
         cell: &job.cell,
         implementation: &*job.implementation,
         program: &job.program,
+        programs: &job.programs,
         version: &job.version,
         data_path: job.data_path,
         folder: &job.folder,

@@ -1,5 +1,6 @@
 //! Two implementations with a link between them, and no router.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -70,6 +71,7 @@ impl TwoSides {
         let (log, lines) = mpsc::unbounded_channel();
         let cell = CellContext {
             program,
+            programs: &BTreeMap::new(),
             namespace: side,
             folder: &folder,
             tunnel,

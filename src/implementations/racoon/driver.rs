@@ -64,11 +64,12 @@ impl Daemon {
             None => driver.configure(cell.tunnel, &cell.options),
         };
         cell.write_files(RACOON, &files)?;
-        let setkey = beside(cell.program, SETKEY).ok_or_else(|| Failure::Spawn {
+        let beside = |name| beside(cell.program, name, cell.programs);
+        let setkey = beside(SETKEY).ok_or_else(|| Failure::Spawn {
             program: SETKEY.to_owned(),
             source: std::io::ErrorKind::NotFound.into(),
         })?;
-        let tools = Tools { setkey, racoonctl: beside(cell.program, "racoonctl") };
+        let tools = Tools { setkey, racoonctl: beside("racoonctl") };
         let mut forwarding = Vec::new();
         let engine = match cell.options.data_path {
             DataPath::KeyEngine => {

@@ -15,6 +15,7 @@ mod driver;
 mod log;
 mod sas;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::implementations::capabilities::said_of;
@@ -90,7 +91,7 @@ impl Implementation for Racoon {
             let reason = "racoon is not installed, and Debian 12 and its contemporaries have no package of it";
             return unfit(reason, "install racoon, setkey and racoonctl from github.com/rdratlos/racoon-ipsec-tools");
         };
-        if beside(&path, "setkey").is_none() {
+        if beside(&path, "setkey", &host.programs).is_none() {
             let reason = format!("there is no setkey beside {} or on the path", path.display());
             return unfit(&reason, "install setkey from the same source as racoon");
         }
@@ -154,8 +155,11 @@ impl Implementation for Racoon {
     }
 }
 
-/// The program `name` in the folder of `racoon`, or else where programs are.
-fn beside(racoon: &Path, name: &str) -> Option<PathBuf> {
+/// The program `name` where the user says that it is, or else in the folder of `racoon` or where programs are.
+fn beside(racoon: &Path, name: &str, told: &BTreeMap<String, PathBuf>) -> Option<PathBuf> {
+    if let Some(told) = told.get(name) {
+        return Some(told.clone());
+    }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = racoon.parent().map(Path::to_owned).into_iter().chain(FOLDERS.iter().map(PathBuf::from));
     folders.chain(std::env::split_paths(&path)).map(|folder| folder.join(name)).find(|file| file.is_file())
@@ -214,6 +218,31 @@ mod tests {
         assert!(!has(full, "esp-aes128gcm16") && !has(full, "volume-lifetime"));
         let bare = "@(#)ipsec-tools 0.8.2\n\nCompiled with:\n- OpenSSL 1.1.1\n";
         assert!(!has(bare, "dpd") && !has(bare, "nat-traversal-auto") && has(bare, "nat-traversal-off"));
+    }
+
+    #[test]
+    fn programs_that_the_user_has_told_come_before_those_beside_racoon() {
+        let told = BTreeMap::from([("setkey".to_owned(), PathBuf::from("/opt/ipsec-tools/setkey"))]);
+        // A racoon beside which a `true` lies.
+        let racoon = Path::new("/bin/racoon");
+        assert_eq!(beside(racoon, "setkey", &told), Some("/opt/ipsec-tools/setkey".into()));
+        assert_eq!(beside(racoon, "true", &told), Some("/bin/true".into()));
+        assert_eq!(beside(racoon, "no-such-program", &told), None);
+    }
+
+    #[test]
+    fn a_racoon_that_the_user_has_told_is_the_one_that_runs() {
+        let host = Host {
+            programs: ["racoon", "setkey"].map(|name| (name.to_owned(), PathBuf::from("/bin/echo"))).into(),
+            kernel_esp: Ok(()),
+            pf_key: Ok(()),
+            ..Host::bare()
+        };
+        match Racoon.availability(&host) {
+            // It says no version.
+            Availability::Ready { version, path, .. } => assert_eq!((&*version, path), ("unknown", "/bin/echo".into())),
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]

@@ -8,7 +8,8 @@ mod steps;
 
 pub use stay::{Place, Stay, stay};
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -44,6 +45,8 @@ pub struct CellRun<'a> {
     pub implementation: &'a dyn Implementation,
     /// The implementation's program.
     pub program: &'a Path,
+    /// Where further programs are that the user has told, by their names.
+    pub programs: &'a BTreeMap<String, PathBuf>,
     /// Its version.
     pub version: &'a str,
     /// How its ESP travels.
@@ -178,6 +181,7 @@ impl Lab {
         let native = native_files(run);
         let context = CellContext {
             program: run.program,
+            programs: run.programs,
             namespace: &self.topology.dut,
             folder: run.folder,
             tunnel: &scenario.tunnel,

@@ -3,6 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
+use rstest::rstest;
+
 use super::rig::*;
 use crate::pfkey::message::*;
 use crate::pfkey::{DropReason, Input, KeyEvent, Output, Settings, SocketId};
@@ -116,6 +118,82 @@ fn require_takes_any_sa_between_the_ends() {
     rig.received.clear();
     rig.inner(&ping(INNER, OTHER_FAR));
     assert_eq!((spi(&mut rig), rig.received.len()), (Some(0x1001), 0));
+}
+
+/// Without an SA all levels ask for one, with its reqid where they have one, and the packet waits: in clear it could not
+/// leave through the tunnel, whatever `use` says.
+#[rstest]
+#[case(Level::Default, 7, 0)]
+#[case(Level::Use, 7, 0)]
+#[case(Level::Require, 7, 0)]
+#[case(Level::Unique, 7, 7)]
+fn every_level_waits_for_its_sa(#[case] level: Level, #[case] reqid: u32, #[case] wanted: u32) {
+    let mut rig = Rig::new();
+    let racoon = rig.daemon();
+    rig.done(racoon, &tunnel(Direction::Outbound, LEFT, RIGHT, level, reqid));
+    rig.received.clear();
+    rig.inner(&ping(INNER, FAR));
+    assert!(rig.outputs.iter().all(|output| !matches!(output, Output::Inner(_))));
+    let (to, acquire) = rig.received.pop().unwrap();
+    assert_eq!((to, acquire.header.kind), (racoon, MessageType::Acquire));
+    let sequence = acquire.header.sequence;
+    let other = instead(keyed(MessageType::Add, LOCAL, PEER, 0x1001), sa2(IpsecMode::Tunnel, wanted + 1));
+    rig.done(racoon, &other);
+    assert_eq!(spi(&mut rig), None, "an SA of another reqid");
+    let mut add = instead(keyed(MessageType::Add, LOCAL, PEER, 0x1002), sa2(IpsecMode::Tunnel, wanted));
+    add.header.sequence = sequence;
+    rig.done(racoon, &add);
+    assert_eq!(spi(&mut rig), Some(0x1002));
+}
+
+/// Whatever the level, an inbound packet must have come through an SA that the policy could have asked for.
+#[rstest]
+#[case(Level::Default, 0, true)]
+#[case(Level::Use, 0, true)]
+#[case(Level::Require, 0, true)]
+#[case(Level::Unique, 5, true)]
+#[case(Level::Unique, 6, false)]
+fn every_level_lets_in_what_it_asked_for(#[case] level: Level, #[case] reqid: u32, #[case] admitted: bool) {
+    let add = instead(keyed(MessageType::Add, LOCAL, PEER, 0x1234), sa2(IpsecMode::Tunnel, 5));
+    let mut ours = Rig::new();
+    let socket = ours.daemon();
+    ours.done(socket, &add);
+    ours.done(socket, &tunnel(Direction::Outbound, LEFT, RIGHT, Level::Unique, 5));
+    let mut theirs = Rig::with(Settings::new(vec![PEER], 2));
+    let socket = theirs.daemon();
+    theirs.done(socket, &add);
+    theirs.done(socket, &inbound(level, reqid));
+    let octets = esp(&mut ours);
+    theirs.feed(Input::Esp { source: LOCAL, octets: &octets });
+    assert_eq!(theirs.outputs.iter().any(|output| matches!(output, Output::Inner(_))), admitted);
+}
+
+#[test]
+fn a_policy_that_protects_nothing_asks_for_nothing() {
+    let mut rig = Rig::new();
+    let racoon = rig.daemon();
+    rig.done(racoon, &policy(Direction::Outbound, LEFT, RIGHT, PolicyType::None, Vec::new()));
+    rig.done(racoon, &policy(Direction::Outbound, LEFT, OTHER, PolicyType::Discard, Vec::new()));
+    rig.done(racoon, &keyed(MessageType::Add, LOCAL, PEER, 0x1001));
+    rig.received.clear();
+    rig.inner(&ping(INNER, FAR));
+    assert!(matches!(dropped(&rig), DropReason::NoPolicy(_)), "it is not for the tunnel: {:?}", dropped(&rig));
+    rig.inner(&ping(INNER, OTHER_FAR));
+    assert!(matches!(dropped(&rig), DropReason::Discarded { .. }));
+    assert_eq!((spi(&mut rig), rig.received.len()), (None, 0));
+}
+
+/// An SA's packet for networks that need no protection is let in, and one for networks to be discarded is not.
+#[test]
+fn an_inbound_policy_may_let_in_or_discard_what_an_sa_brought() {
+    let add = keyed(MessageType::Add, LOCAL, PEER, 0x1234);
+    for (kind, admitted) in [(PolicyType::None, true), (PolicyType::Discard, false)] {
+        let (mut ours, mut theirs, socket) = pair(&add);
+        theirs.done(socket, &policy(Direction::Inbound, LEFT, RIGHT, kind, Vec::new()));
+        let octets = esp(&mut ours);
+        theirs.feed(Input::Esp { source: LOCAL, octets: &octets });
+        assert_eq!(theirs.outputs.iter().any(|output| matches!(output, Output::Inner(_))), admitted, "{kind}");
+    }
 }
 
 #[test]
