@@ -5,13 +5,15 @@ mod two_sides;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::time::Duration;
 
 use ike_interop::cli;
 use ike_interop::implementations::strongswan::Strongswan;
-use ike_interop::implementations::{Availability, DataPath, Host, Implementation, Registry, SaState, declared};
+use ike_interop::implementations::{
+    Availability, Capability, DataPath, Host, Implementation, Registry, SaState, declared,
+};
 use ike_interop::lab::frame_port::{FramePort, PortOptions};
 use ike_interop::lab::sandbox;
 use ike_interop::report::{CellReport, CellResult};
@@ -21,6 +23,7 @@ use ike_interop::scenario::{self, Cell};
 use ike_interop::wire::ethernet::Frame;
 use ike_interop::wire::ipv4::{Ipv4Packet, protocol};
 use libtest_mimic::{Arguments, Failed, Trial};
+use serde_json::{Value, json};
 use two_sides::{LEFT, RIGHT, TwoSides};
 
 fn main() -> ExitCode {
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Trial::test("what_goes_wrong_with_a_daemon_is_told", daemons_that_fail),
         Trial::test("one_that_claims_anything_is_refused", claims_anything),
         Trial::test("what_is_not_supported_is_skipped", unsupported),
+        Trial::test("doctor_says_of_each_implementation_what_cells_find", doctor),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
@@ -355,6 +359,67 @@ fn unsupported() -> Result<(), Failed> {
         let reason = reports[0].reason.clone().unwrap_or_default();
         assert_eq!(reports[0].result, CellResult::Skip, "{name}: {reason}");
         assert!(reason.contains(expected), "{name}: {reason}");
+    }
+    Ok(())
+}
+
+/// `doctor --json` on this machine: as its schema has it, and of one mind with what a run would ask.
+fn doctor() -> Result<(), Failed> {
+    let program = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_ike-interop"))
+            .args(arguments)
+            .args(["--config", "fixtures/declared/ike-interop.toml"])
+            .current_dir(root())
+            .output()?;
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        if output.status.success() { Ok::<_, Failed>(output.stdout) } else { Err(told.into()) }
+    };
+    let found: Value = serde_json::from_slice(&program(&["doctor", "--json"])?)?;
+    assert_eq!((&found["version"], &found["ready"]), (&json!(1), &json!(true)), "this test runs in a sandbox: {found}");
+
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("declared/doctor");
+    std::fs::create_dir_all(&folder)?;
+    let (schema, file) = (folder.join("schema.json"), folder.join("doctor.json"));
+    std::fs::write(&schema, program(&["schema", "--doctor"])?)?;
+    let valid = |found: &Value| -> Result<bool, Failed> {
+        std::fs::write(&file, found.to_string())?;
+        let judged =
+            Command::new("python3").args(["-W", "ignore", "-m", "jsonschema", "-i"]).args([&file, &schema]).output();
+        match judged {
+            Ok(output) if !String::from_utf8_lossy(&output.stderr).contains("No module named") => {
+                Ok(output.status.success())
+            }
+            _ => Err("there is no python3 with jsonschema, which ci/setup installs".into()),
+        }
+    };
+    assert!(valid(&found)?, "{found}");
+    let mut bad = found.clone();
+    bad["implementations"][0]["state"] = json!("perhaps");
+    assert!(!valid(&bad)?, "the schema refuses nothing");
+
+    let registry = fixtures()?;
+    let host = registry.probe_host();
+    let rows = found["implementations"].as_array().ok_or("no list")?;
+    assert_eq!(rows.len(), registry.iter().count());
+    for (row, (named, driver)) in rows.iter().zip(registry.iter()) {
+        assert_eq!(row["name"], json!(named.name.word()));
+        match driver.availability(&host) {
+            Availability::Ready { version, path, data_path } => {
+                assert_eq!((&row["state"], &row["version"]), (&json!("ready"), &json!(version)), "{row}");
+                assert_eq!(row["path"], json!(path), "{row}");
+                let first = row["data_paths"].as_array().and_then(|ways| ways.iter().find(|way| way["ready"] == true));
+                assert_eq!(first.map(|way| &way["name"]), Some(&json!(data_path.to_string())), "{row}");
+            }
+            Availability::Missing { reason, .. } => {
+                assert_eq!((&row["state"], &row["reason"]), (&json!("missing"), &json!(reason)), "{row}");
+            }
+            Availability::Unfit { reason, .. } => {
+                assert_eq!((&row["state"], &row["reason"]), (&json!("unfit"), &json!(reason)), "{row}");
+            }
+        }
+        let has = driver.capabilities(&host);
+        let lacks = row["lacks"].as_array().ok_or("no list")?.len();
+        assert_eq!(lacks + has.iter().count(), Capability::all().count(), "{row}");
     }
     Ok(())
 }

@@ -48,7 +48,7 @@ impl Implementation for Openiked {
         let unfit = |reason: String, remedy: &str| Availability::Unfit { reason, remedy: remedy.to_owned() };
         let missing = |reason: String, remedy: &str| Availability::Missing { reason, remedy: remedy.to_owned() };
         let Some(path) = host.find("iked", FOLDERS) else {
-            let remedy = "apt-get install --no-install-recommends openiked";
+            let remedy = "apt-get install --no-install-recommends openiked, and run as root or with mapped sub-ids";
             return missing("openiked's iked is not installed".to_owned(), remedy);
         };
         if !has_user(&read("/etc/passwd"), USER) {
@@ -59,7 +59,7 @@ impl Implementation for Openiked {
         }
         if !maps_users(&read("/proc/self/uid_map")) {
             let reason = format!("its children become the user {USER}, and this user namespace has one user");
-            return unfit(reason, "run as root");
+            return unfit(reason, "run as root, or below `unshare --map-root-user --map-auto`, which maps sub-ids");
         }
         let data_path = match Way::first(&self.ways(host)) {
             Ok(data_path) => data_path,

@@ -56,7 +56,7 @@ const BUILT_IN: &[Row] = &[
     },
     Row {
         name: "openiked",
-        about: "openiked, which speaks IKEv2 only.",
+        about: "openiked, which speaks IKEv2 only. It separates privileges: it needs root, or a user namespace with sub-ids.",
         usual: false,
         driver: || Arc::new(openiked::Openiked),
         version: None,

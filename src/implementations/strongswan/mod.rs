@@ -119,13 +119,18 @@ impl Strongswan {
         beside.into_iter().chain(below).collect()
     }
 
-    /// The first plugin that the data path needs and that is not there, with the package it is in.
-    fn absent_plugin(&self, charon: &Path, data_path: DataPath) -> Option<(&'static str, &'static str)> {
+    /// The first plugin that the data path needs and that is not there.
+    fn absent_plugin(&self, charon: &Path, data_path: DataPath) -> Option<Lack> {
         let folders = self.plugin_folders(charon);
         let installed =
             |plugin: &str| folders.iter().any(|folder| folder.join(format!("libstrongswan-{plugin}.so")).is_file());
         let needed = config::plugins(data_path);
-        PACKAGES.iter().copied().find(|(plugin, _)| needed.contains(plugin) && !installed(plugin))
+        let (plugin, package) = PACKAGES.iter().find(|(plugin, _)| needed.contains(plugin) && !installed(plugin))?;
+        let remedy = match self.prefix {
+            None => format!("apt-get install --no-install-recommends {package}"),
+            Some(_) => format!("build it with --enable-{plugin}"),
+        };
+        Some(Lack { reason: format!("charon's plugin {plugin} is not installed"), remedy })
     }
 }
 
@@ -159,14 +164,6 @@ impl Implementation for Strongswan {
             Ok(data_path) => data_path,
             Err(Lack { reason, remedy }) => return missing(reason, remedy),
         };
-        if let Some((plugin, package)) = self.absent_plugin(&path, data_path) {
-            let reason = format!("charon's plugin {plugin} is not installed");
-            let remedy = match self.prefix {
-                None => format!("apt-get install --no-install-recommends {package}"),
-                Some(_) => format!("build it with --enable-{plugin}"),
-            };
-            return missing(reason, remedy);
-        }
         match host.output_with(&path, &["--version"], &self.environment) {
             Ok(text) => {
                 let version = text.split_whitespace().last().unwrap_or("unknown").to_owned();
@@ -177,7 +174,14 @@ impl Implementation for Strongswan {
     }
 
     fn ways(&self, host: &Host) -> Vec<Way> {
-        vec![host.kernel(), host.tun()]
+        let charon = self.charon(host);
+        [host.kernel(), host.tun()]
+            .into_iter()
+            .map(|way| match (&charon, &way.lack) {
+                (Some(charon), None) => Way { lack: self.absent_plugin(charon, way.data_path), ..way },
+                _ => way,
+            })
+            .collect()
     }
 
     fn supports(&self, tunnel: &Tunnel, data_path: DataPath) -> Result<(), Unsupported> {
