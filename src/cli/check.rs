@@ -2,7 +2,6 @@
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
-use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,7 +10,7 @@ use std::sync::Arc;
 use super::config::Config;
 use super::{BAD_INPUT, SUCCESS, refuse};
 use crate::diag::{Diagnostic, Severity, Source};
-use crate::ios::config::{RunningConfig, check_config};
+use crate::ios::config::check_config;
 use crate::report::wants_colour;
 use crate::scenario::expect::{Phase1Expect, Phase2Expect, Plaintext};
 use crate::scenario::{self, Names, PingResult, Scenario, Step};
@@ -31,6 +30,9 @@ pub(super) struct Arguments {
     config: Config,
 }
 
+/// As many findings are told; the rest are counted.
+const MOST_TOLD: usize = 500;
+
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let registry = match arguments.config.registry(&arguments.paths) {
         Ok(registry) => registry,
@@ -42,9 +44,13 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let checked = check(&arguments.paths, registry.names());
     let colour = wants_colour();
     let mut out = io::stdout().lock();
-    for diagnostic in &checked.diagnostics {
+    let told = worst(&checked.diagnostics);
+    for diagnostic in &told {
         // A closed pipe is the reader's wish; so below.
         let _ = writeln!(out, "{}\n", diagnostic.render(colour));
+    }
+    if told.len() < checked.diagnostics.len() {
+        let _ = writeln!(out, "... and {} more, none of them worse\n", checked.diagnostics.len() - told.len());
     }
     if !arguments.quiet {
         let _ = write!(out, "{}", checked.summary);
@@ -58,6 +64,15 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 struct Checked {
     diagnostics: Vec<Diagnostic>,
     summary: String,
+}
+
+/// What is told of a check, in the order it was found: all of it, or where that is more than anybody reads, the worst.
+fn worst(diagnostics: &[Diagnostic]) -> Vec<&Diagnostic> {
+    let mut places: Vec<usize> = (0..diagnostics.len()).collect();
+    places.sort_by_key(|place| diagnostics[*place].severity);
+    places.truncate(MOST_TOLD);
+    places.sort_unstable();
+    places.into_iter().map(|place| &diagnostics[place]).collect()
 }
 
 fn closing(diagnostics: &[Diagnostic]) -> String {
@@ -90,16 +105,15 @@ fn is_config(path: &Path) -> bool {
 impl Checked {
     fn config(&mut self, path: &Path) {
         // `show running-config` of old devices holds Latin-1 in descriptions now and then.
-        let text = match fs::read(path) {
-            Ok(octets) => String::from_utf8_lossy(&octets).into_owned(),
+        let source = match Source::read_lossy(path, scenario::MAX_FILE) {
+            Ok(source) => source,
             Err(error) => {
-                self.diagnostics.push(Diagnostic::plain(format!("cannot read {}: {error}", path.display())));
+                self.diagnostics.push(error.diagnostic(path));
                 return;
             }
         };
-        let source = Source::new(path, text);
-        self.diagnostics.extend(check_config(&source));
-        let (config, _) = RunningConfig::parse(&source);
+        let (config, diagnostics) = check_config(&source);
+        self.diagnostics.extend(diagnostics);
         let _ = writeln!(self.summary, "{}", path.display());
         self.summary.push_str(&indented(&config.summary()));
         self.summary.push('\n');
@@ -208,6 +222,8 @@ fn indented(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::implementations::Registry;
 

@@ -1,6 +1,6 @@
 //! `ike-interop decode`: a capture as a transcript.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -8,12 +8,16 @@ use std::process::ExitCode;
 
 use super::{BAD_INPUT, SUCCESS};
 use crate::crypto::Secret;
+use crate::diag::{Source, Unreadable};
 use crate::evidence::capture::{CaptureError, CaptureReader, ReadAhead};
 use crate::evidence::decode::{Content, Decoder, KeyFileError, KeyTable, Observed, Protection, Secrets};
 use crate::evidence::transcript::{Names, Transcript};
 
 /// What Wireshark calls its tables of keys in a profile folder.
 const TABLES: [&str; 3] = ["ikev1_decryption_table", "ikev2_decryption_table", "esp_sa"];
+
+/// The longest table that is read, in octets: some 100,000 keys.
+const MAX_TABLE: u64 = 32 << 20;
 
 /// Show a capture (pcap or pcapng) as a transcript of the negotiation, decrypted as far as keys are given.
 ///
@@ -87,7 +91,7 @@ enum DecodeError {
     #[error("{0}: {1}; what comes before it is shown")]
     Damaged(PathBuf, CaptureError),
     #[error("{0}: {1}")]
-    Keys(PathBuf, io::Error),
+    Keys(PathBuf, Unreadable),
     #[error("{0}:{1}")]
     Table(PathBuf, KeyFileError),
     #[error("{0}: expected at least one of {known}, found none", known = TABLES.join(", "))]
@@ -189,11 +193,11 @@ fn keys(arguments: &Arguments) -> Result<KeyTable, DecodeError> {
 }
 
 fn read_table(keys: &mut KeyTable, table: &str, path: &Path) -> Result<(), DecodeError> {
-    let text = fs::read_to_string(path).map_err(|error| DecodeError::Keys(path.to_owned(), error))?;
+    let source = Source::read(path, MAX_TABLE).map_err(|error| DecodeError::Keys(path.to_owned(), error))?;
     let read = match table {
-        "ikev1_decryption_table" => keys.read_ikev1_table(&text),
-        "ikev2_decryption_table" => keys.read_ikev2_table(&text),
-        _ => keys.read_esp_table(&text),
+        "ikev1_decryption_table" => keys.read_ikev1_table(&source.text),
+        "ikev2_decryption_table" => keys.read_ikev2_table(&source.text),
+        _ => keys.read_esp_table(&source.text),
     };
     read.map_err(|error| DecodeError::Table(path.to_owned(), error))
 }

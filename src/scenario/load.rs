@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use crate::diag::{Diagnostic, Source};
+use crate::diag::{Diagnostic, Source, Unreadable};
 use crate::scenario::decode::decode;
 use crate::scenario::expect::{Phase1Expect, Phase2Expect};
 use crate::scenario::file::ScenarioFile;
@@ -15,7 +15,7 @@ use crate::scenario::written::{Beside, Written};
 use crate::scenario::{Addresses, Names, Router, Scenario, check, config};
 
 /// The longest file that is read, in octets; a running-config of a large router has some 200,000.
-const MAX_FILE: u64 = 4 << 20;
+pub(crate) const MAX_FILE: u64 = 4 << 20;
 
 /// The folder below which scenarios take their names.
 const ROOT: &str = "scenarios";
@@ -107,17 +107,12 @@ fn name_of(path: &Path, below: Option<&PathBuf>) -> String {
 }
 
 fn load_named(path: &Path, name: String, names: &Names) -> Result<Scenario, Vec<Diagnostic>> {
-    let text = read(path).map_err(|why| vec![Diagnostic::plain(format!("cannot read {}: {why}", path.display()))])?;
-    interpret(Source::new(path, text), name, Beside::folder(path.parent().unwrap_or(Path::new(""))), names)
+    let source = read(path).map_err(|error| vec![error.diagnostic(path)])?;
+    interpret(source, name, Beside::folder(path.parent().unwrap_or(Path::new(""))), names)
 }
 
-pub(crate) fn read(path: &Path) -> Result<String, String> {
-    let size = fs::metadata(path).map_err(|error| error.to_string())?;
-    if size.len() > MAX_FILE {
-        return Err(format!("it is longer than {MAX_FILE} octets"));
-    }
-    let octets = fs::read(path).map_err(|error| error.to_string())?;
-    String::from_utf8(octets).map_err(|error| format!("octet {} is not UTF-8", error.utf8_error().valid_up_to()))
+pub(crate) fn read(path: &Path) -> Result<Source, Unreadable> {
+    Source::read(path, MAX_FILE)
 }
 
 /// Makes a scenario of a text and the files it names.

@@ -160,6 +160,10 @@ fn diagnose(source: &Source, error: &serde_yaml::Error) -> Diagnostic {
     let start = error.location().map_or(0, |location| start_of(&location, &source.text));
     let end = source.text[start..].chars().next().map_or(start, |first| start + first.len_utf8());
     let at = |title: String, label: &str| Diagnostic::error(source, start..end, title, label);
+    let too_large = || {
+        at("the file is too large or too deep for a scenario".to_owned(), "gave up here")
+            .with_help(format!("at most {MAX_NODES} values, nested {MAX_DEPTH} deep, aliases counted at each use"))
+    };
     match error {
         Error::DuplicateMappingKey { key: Some(key), .. } => {
             let word = start..(start + key.len()).min(source.text.len());
@@ -169,12 +173,18 @@ fn diagnose(source: &Source, error: &serde_yaml::Error) -> Diagnostic {
         Error::MultipleDocuments { .. } => at("more than one YAML document".to_owned(), "expected the end of the file")
             .with_help("a file holds one scenario: give each its own"),
         Error::NullIntoString { .. } | Error::Unexpected { .. } => at("bad key".to_owned(), "expected a word"),
-        Error::Budget { .. } => at("the file is too large or too deep for a scenario".to_owned(), "gave up here")
-            .with_help(format!("at most {MAX_NODES} values, nested {MAX_DEPTH} deep, aliases counted at each use")),
+        Error::Budget { .. } => too_large(),
         other => {
             let text = other.to_string();
             let message = text.split(" at line ").next().unwrap_or(&text).to_owned();
-            at("bad YAML".to_owned(), &message)
+            match &*message {
+                // The same, found inside an alias or before values are counted.
+                text if text.starts_with("budget breached") || text == "recursion limit exceeded" => too_large(),
+                "recursive references require weak recursion types" => {
+                    at("an alias inside of what it stands for".to_owned(), "this would never end")
+                }
+                text => at("bad YAML".to_owned(), text),
+            }
         }
     }
 }

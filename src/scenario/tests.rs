@@ -406,7 +406,7 @@ fn any_octets_are_read_or_refused() {
     std::fs::write(&path, b"title: \xff").unwrap();
     let error = rendered(&load(&path, &names()).unwrap_err());
     std::fs::remove_dir_all(&directory).unwrap();
-    assert!(error.contains("octet 7 is not UTF-8"), "{error}");
+    assert!(error.contains("octets.yaml:1:8: octet 0xff: expected text in UTF-8"), "{error}");
 }
 
 /// The folder of the scenarios that come with the program.

@@ -80,7 +80,7 @@ impl<'a> Beside<'a> {
         let path = self.folder.join(file);
         let text = match self.kept {
             Some(texts) => texts.get(file).cloned().ok_or_else(|| "it was not kept".to_owned()),
-            None => read(&path),
+            None => read(&path).map(|source| source.text.to_string()).map_err(|error| error.to_string()),
         };
         match text {
             Ok(text) => {

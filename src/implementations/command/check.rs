@@ -30,9 +30,13 @@ pub(super) fn file(
             errors.push(place.error(&at, format!("`{name}` is no file below a folder"), "expected a relative path"));
             continue;
         }
-        match template(&place.folder.join(path)) {
+        let path = place.folder.join(path);
+        match Source::read(&path, MAX_TEMPLATE) {
             Ok(template) => drop(templates.insert(name.clone(), template)),
-            Err(why) => errors.push(place.error(&at, why, "expected a template beside this file")),
+            Err(error) => {
+                let title = format!("cannot read {}: {error}", path.display());
+                errors.push(place.error(&at, title, "expected a template beside this file"));
+            }
         }
     }
     for (target, source) in &file.binds {
@@ -79,15 +83,6 @@ pub(super) fn file(
 
 fn is_below(path: &Path) -> bool {
     path.components().all(|part| matches!(part, Component::Normal(_))) && path.file_name().is_some()
-}
-
-fn template(path: &Path) -> Result<Source, String> {
-    let unreadable = |error: std::io::Error| format!("cannot read {}: {error}", path.display());
-    let size = std::fs::metadata(path).map_err(unreadable)?.len();
-    if size > MAX_TEMPLATE {
-        return Err(format!("cannot read {}: it is longer than {MAX_TEMPLATE} octets", path.display()));
-    }
-    std::fs::read_to_string(path).map(|text| Source::new(path, text)).map_err(unreadable)
 }
 
 fn capabilities(file: &CommandFile, place: &Place<'_>, errors: &mut Vec<Diagnostic>) -> Capabilities {

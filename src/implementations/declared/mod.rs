@@ -41,20 +41,11 @@ pub fn find(path: &Path) -> Option<PathBuf> {
 ///
 /// All that is wrong with the file and the templates it names, with the place of each.
 pub fn load(path: &Path) -> Result<Registry, Vec<Diagnostic>> {
-    let source = read(path).map_err(|why| vec![Diagnostic::plain(format!("cannot read {}: {why}", path.display()))])?;
+    let source = Source::read(path, MAX_FILE).map_err(|error| vec![error.diagnostic(path)])?;
     let folder = path.parent().unwrap_or(Path::new(""));
     // Daemons start in folders of their own: every path is absolute from here on.
     let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     interpret(&source, &folder)
-}
-
-fn read(path: &Path) -> Result<Source, String> {
-    let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if size > MAX_FILE {
-        return Err(format!("it is longer than {MAX_FILE} octets"));
-    }
-    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-    Ok(Source::new(path, text))
 }
 
 /// Where a declaration stands, and what its paths are relative to.

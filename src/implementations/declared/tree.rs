@@ -16,7 +16,10 @@ pub(super) fn parse(source: &Source) -> Result<Node, Vec<Diagnostic>> {
         let span = error.span().unwrap_or(0..0);
         Diagnostic::error(source, span, "bad TOML", error.message())
     };
-    Err(errors.iter().map(tell).collect())
+    let mut told: Vec<Diagnostic> = errors.iter().map(tell).collect();
+    // Every array that the end of the file leaves open is an error, each at that same place.
+    told.dedup();
+    Err(told)
 }
 
 fn mapping(table: &DeTable<'_>) -> Value {

@@ -56,10 +56,10 @@ impl RunningConfig {
     }
 }
 
-/// Everything there is to say about a configuration text: lines refused, ignored and without effect, then doubts about
-/// the whole.
-pub fn check_config(source: &Source) -> Vec<Diagnostic> {
+/// The configuration, and everything there is to say about its text: lines refused, ignored and without effect, then doubts
+/// about the whole.
+pub fn check_config(source: &Source) -> (RunningConfig, Vec<Diagnostic>) {
     let (config, mut diagnostics) = RunningConfig::parse(source);
     diagnostics.extend(config.lint());
-    diagnostics
+    (config, diagnostics)
 }

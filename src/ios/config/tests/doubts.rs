@@ -38,7 +38,7 @@ ip access-list extended OUTSIDE
 
 fn doubts(text: &str) -> Vec<String> {
     let source = Source::new("test.ios", text);
-    let told = check_config(&source).into_iter().filter(|told| told.severity != Severity::Note);
+    let told = check_config(&source).1.into_iter().filter(|told| told.severity != Severity::Note);
     told.map(|told| {
         let (source, range) = told.place.as_ref().expect("a doubt has a place");
         format!("{}: {}: {}", source.line_column(range.start).0, told.title, told.label)

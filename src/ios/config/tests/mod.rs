@@ -89,7 +89,7 @@ fn what_is_printed_reads_back_the_same() {
 fn report(source: &Source) -> String {
     let (config, reading) = RunningConfig::read(source);
     let mut text = format!("{}\n{}", reading.summary(), config.summary());
-    for diagnostic in check_config(source) {
+    for diagnostic in check_config(source).1 {
         if diagnostic.severity == Severity::Note {
             continue;
         }

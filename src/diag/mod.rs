@@ -1,11 +1,15 @@
 //! User-facing diagnostics: what was expected, what was found and where, in rustc's look.
 
+mod reading;
+
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+pub use reading::Unreadable;
 
 /// A text a user wrote, with the name to show for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,11 +28,7 @@ impl Source {
 
     /// One-based line and column (in characters) of the byte `offset`; the end of the text when it lies beyond.
     pub fn line_column(&self, offset: usize) -> (usize, usize) {
-        let mut end = offset.min(self.text.len());
-        while !self.text.is_char_boundary(end) {
-            end -= 1;
-        }
-        let before = &self.text[..end];
+        let before = &self.text[..boundary(&self.text, offset)];
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
     }
@@ -100,12 +100,12 @@ impl Diagnostic {
         let path;
         if let Some((source, span)) = &self.place {
             path = source.path.display().to_string();
-            let end = span.end.min(source.text.len());
-            let start = span.start.min(end);
+            let (lines, number, span) = lines_of(&source.text, span);
             group = group.element(
-                Snippet::source(&*source.text)
+                Snippet::source(lines)
+                    .line_start(number)
                     .path(path.as_str())
-                    .annotation(AnnotationKind::Primary.span(start..end).label(self.label.as_str())),
+                    .annotation(AnnotationKind::Primary.span(span).label(self.label.as_str())),
             );
         }
         if let Some(help) = &self.help {
@@ -114,6 +114,22 @@ impl Diagnostic {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
         renderer.render(&[group]).to_string()
     }
+}
+
+/// The whole lines that a span lies in, the number of the first, and the span within them, on the bounds of characters. The
+/// text may be long and what is told of it much: only these are looked at closely.
+fn lines_of<'a>(text: &'a str, span: &Range<usize>) -> (&'a str, usize, Range<usize>) {
+    let start = boundary(text, span.start.min(span.end));
+    let end = (span.end..text.len()).find(|end| text.is_char_boundary(*end)).unwrap_or(text.len());
+    let first = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
+    let last = text[end..].find('\n').map_or(text.len(), |newline| end + newline + 1);
+    let number = text.as_bytes()[..first].iter().filter(|octet| **octet == b'\n').count() + 1;
+    (&text[first..last], number, start - first..end - first)
+}
+
+/// The start of the character that the byte `offset` is in; the end of the text when it lies beyond.
+fn boundary(text: &str, offset: usize) -> usize {
+    (0..=offset.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
 impl fmt::Display for Diagnostic {
@@ -137,5 +153,33 @@ mod tests {
         assert!(text.contains("hub.ios:3:8"), "{text}");
         assert!(text.contains("expected <1-24>"), "{text}");
         assert!(text.contains("in mode config-isakmp"), "{text}");
+    }
+
+    #[test]
+    fn a_span_may_lie_anywhere() {
+        let source = Source::new("x", "einß\nzwei öß\n\ndrei");
+        for start in 0..30 {
+            for end in start..30 {
+                let text = Diagnostic::error(&source, start..end, "here", "this").to_string();
+                let (line, _) = source.line_column(start);
+                assert!(text.contains(&format!("x:{line}:")), "{start}..{end}: {text}");
+            }
+        }
+        assert_eq!(
+            Diagnostic::error(&source, 12..13, "here", "this").to_string(),
+            "error: here\n --> x:2:6\n  |\n2 | zwei öß\n  |      ^ this"
+        );
+    }
+
+    #[test]
+    fn a_long_text_is_told_of_quickly() {
+        let source = Source::new("x", "unknown line\n".repeat(100_000));
+        let started = std::time::Instant::now();
+        for line in 0..1000 {
+            let start = line * 13;
+            let text = Diagnostic::error(&source, start..start + 7, "unknown", "").to_string();
+            assert!(text.contains(&format!("x:{}:1", line + 1)));
+        }
+        assert!(started.elapsed() < std::time::Duration::from_secs(20), "{:?}", started.elapsed());
     }
 }
