@@ -54,7 +54,10 @@ pub fn packet(octets: &[u8]) {
 fn ip_packet(octets: &[u8]) {
     let Ok(packet) = Ipv4Packet::parse(octets) else { return };
     let emitted = packet.to_bytes();
-    assert_eq!(emitted, octets[..emitted.len()]);
+    // Of the two zeros of one's complement either is a right checksum.
+    if octets[10..12] != [0xff; 2] {
+        assert_eq!(emitted, octets[..emitted.len()]);
+    }
     assert_eq!(Ipv4Packet::parse(&emitted).as_ref(), Ok(&packet));
     match packet.protocol {
         protocol::ICMP => {

@@ -46,6 +46,8 @@ pub struct Ipv4Packet {
     pub tos: u8,
     /// Identification.
     pub identification: u16,
+    /// The flag that must be zero (RFC 791 3.1).
+    pub reserved: bool,
     /// Don't fragment.
     pub dont_fragment: bool,
     /// More fragments follow.
@@ -75,6 +77,7 @@ impl Ipv4Packet {
         Self {
             tos: 0,
             identification: 0,
+            reserved: false,
             dont_fragment: false,
             more_fragments: false,
             fragment_offset: 0,
@@ -126,6 +129,7 @@ impl Ipv4Packet {
         Ok(Self {
             tos,
             identification,
+            reserved: fragment & 0x8000 != 0,
             dont_fragment: fragment & 0x4000 != 0,
             more_fragments: fragment & 0x2000 != 0,
             fragment_offset: fragment & 0x1fff,
@@ -142,8 +146,9 @@ impl Ipv4Packet {
     pub fn to_bytes(&self) -> Vec<u8> {
         let header_length = Self::HEADER_LEN + self.options.len();
         let mut out = Vec::with_capacity(header_length + self.payload.len());
-        let fragment =
-            u16::from(self.dont_fragment) << 14 | u16::from(self.more_fragments) << 13 | self.fragment_offset & 0x1fff;
+        let flags = [self.reserved, self.dont_fragment, self.more_fragments];
+        let flags = flags.into_iter().fold(0, |flags, flag| flags << 1 | u16::from(flag));
+        let fragment = flags << 13 | self.fragment_offset & 0x1fff;
         out.extend_from_slice(&[0x40 | (header_length / 4) as u8 & 0xf, self.tos]);
         out.extend_from_slice(&(self.total_length() as u16).to_be_bytes());
         out.extend_from_slice(&self.identification.to_be_bytes());
@@ -368,6 +373,17 @@ mod tests {
         #[test]
         fn any_octets_parse_or_fail(octets in proptest::collection::vec(any::<u8>(), 0..80)) {
             let _ = Ipv4Packet::parse(&octets);
+        }
+
+        #[test]
+        fn parse_then_emit_is_identical(mut octets in proptest::collection::vec(any::<u8>(), 60..120), words in 5_u8..16) {
+            octets[0] = 0x40 | words;
+            let length = octets.len() as u16;
+            octets[2..4].copy_from_slice(&length.to_be_bytes());
+            octets[10..12].copy_from_slice(&[0, 0]);
+            let sum = checksum(&[&octets[..usize::from(words) * 4]]);
+            octets[10..12].copy_from_slice(&sum.to_be_bytes());
+            prop_assert_eq!(Ipv4Packet::parse(&octets).unwrap().to_bytes(), octets);
         }
     }
 }
