@@ -5,6 +5,7 @@ use std::net::SocketAddrV4;
 use super::crypto::NAT_PORT;
 use super::interface::PortId;
 use super::{OWN_TTL, Output, Router};
+use crate::ike::event::{EventKind, Refusal};
 use crate::ike::{self, Input};
 use crate::ios::event::{DropReason, RouterEvent};
 use crate::ios::policy::IosPolicy;
@@ -65,7 +66,17 @@ impl Router {
             ike::Output::Rebind { inbound, udp } => self.rebind(inbound, udp),
             ike::Output::Failed { request, reason } => self.request_failed(request, reason),
             ike::Output::Keys(keys) => self.outputs.push_back(Output::Keys(keys)),
-            ike::Output::Event(event) => self.tell(RouterEvent::Ike(event)),
+            ike::Output::Event(event) => {
+                let refusal = match &event.kind {
+                    EventKind::DatagramRefused(refusal) => Some(refusal),
+                    _ => None,
+                };
+                // The event tells of it; the packet is not told of a second time.
+                if let Some(Refusal::Malformed(_) | Refusal::UnsupportedVersion(_)) = refusal {
+                    *self.drops.entry(DropReason::Malformed).or_default() += 1;
+                }
+                self.tell(RouterEvent::Ike(event));
+            }
         }
     }
 

@@ -344,6 +344,8 @@ impl Router {
 }
 
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod network;
 #[cfg(test)]
 mod recorded;

@@ -239,4 +239,4 @@ fn takes(selectors: &Selectors, key: &crate::ios::acl::PacketKey) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
