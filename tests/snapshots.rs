@@ -178,7 +178,7 @@ fn a_run_fails_by_what_it_is_told_to_and_review_accepts_for_all_releases() {
 
     let run = copied.program(&["run"]);
     assert_eq!(run.status.code(), Some(1), "{}", said(&run));
-    assert!(said(&run).contains("minor: main mode 4: vendor ID XAUTH is new"), "{}", said(&run));
+    assert!(said(&run).contains("minor main mode 4: vendor ID XAUTH is new"), "{}", said(&run));
 
     let asked = copied.program(&["review"]);
     assert_eq!(asked.status.code(), Some(2));

@@ -82,6 +82,8 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             println!("{} accepted, {} rejected, {} left", decided.accepted, decided.rejected, decided.left(&questions));
             SUCCESS.into()
         }
+        // A closed pipe is the reader's wish.
+        Err(error) if arguments.show && error.kind() == io::ErrorKind::BrokenPipe => SUCCESS.into(),
         Err(error) => {
             eprintln!("error: {error}");
             UNEXPECTED.into()

@@ -110,7 +110,8 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     match runner.keep_transcripts() {
         Ok(waiting) if waiting.is_empty() => {}
         Ok(waiting) => {
-            println!("{} from the reviewed: look with `ike-interop review`", differing(waiting.len(), &reports))
+            let paths = selecting.paths.iter().map(|path| format!(" {path}")).collect::<String>();
+            println!("{} from the reviewed: look with `ike-interop review{paths}`", differing(waiting.len(), &reports))
         }
         Err(error) => {
             eprintln!("error: cannot write transcripts beside the scenarios: {error}");
