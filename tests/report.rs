@@ -427,6 +427,13 @@ fn the_page_works_in_a_browser() {
         browser.ask("return [...document.querySelectorAll('.said i[title]')].map(mark => mark.textContent).join('')");
     assert!(marks.as_str().unwrap().contains('i'), "lines that were not seen on a real router say so: {marks}");
 
+    // On a telephone nothing lies beside the page, and what disagrees can still be read.
+    browser.resize(400);
+    assert_eq!(browser.ask("return document.documentElement.scrollWidth <= 400"), true);
+    let narrowest = "return Math.min(...[...document.querySelectorAll('.finding dd')].map(line => line.clientWidth))";
+    assert!(browser.ask(narrowest).as_u64().unwrap() > 250, "{}", browser.ask(narrowest));
+    browser.resize(1500);
+
     // Back, to where the focus was.
     browser.press(&[Key::Escape]);
     browser.until("return document.getElementById('cell').hidden");

@@ -114,6 +114,12 @@ impl Browser {
         self.post("goog/cdp/execute", &json!({ "cmd": "Emulation.setEmulatedMedia", "params": parameters }));
     }
 
+    /// Makes the page so many pixels wide.
+    pub fn resize(&self, width: u32) {
+        let parameters = json!({ "width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": false });
+        self.post("goog/cdp/execute", &json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params": parameters }));
+    }
+
     /// What the browser's console says.
     pub fn complaints(&self) -> Value {
         self.post("se/log", &json!({ "type": "browser" }))

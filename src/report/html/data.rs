@@ -53,7 +53,14 @@ impl Data {
 fn of_cell(cell: &CellReport, out: &Path, texts: &mut Texts) -> Value {
     let failures = cell.verdict.iter().flat_map(|verdict| &verdict.failures);
     let failures: Vec<Value> = failures
-        .map(|failure| json!([failure.what, failure.expected, texts.number(&failure.found), failure.place]))
+        .map(|failure| {
+            let asked = failure.asked.as_ref().filter(|_| !failure.is_transcript()).map(|(source, range)| {
+                let (line, column) = source.line_column(range.start);
+                format!("{}:{line}:{column}", source.path.display())
+            });
+            let (found, transcript) = (texts.number(&failure.found), failure.is_transcript());
+            json!([failure.what, failure.expected, found, failure.place, asked, transcript])
+        })
         .collect();
     let changes = cell.verdict.iter().flat_map(|verdict| &verdict.changes);
     let findings = cell.verdict.iter().flat_map(|verdict| &verdict.findings);

@@ -167,15 +167,18 @@
 
   // The story of a cell.
 
+  /** Text without the line ends of the file it was written in; paragraphs stay. */
+  const flowing = words => words.replace(/([^\n])\n(?=[^\n])/g, "$1 ");
   const heading = title => make("h3", {}, title);
   const story = (cell, index) => [
     crumbs(index),
     make("h2", { tabindex: "-1" }, cell.name, " ", badge(cell)),
-    cell.title === undefined ? null : make("p", { class: "about" }, text(cell.title) + (text(cell.about) ? "\n" + text(cell.about) : "")),
+    cell.title === undefined ? null : make("p", { class: "about" }, text(cell.title) + (text(cell.about) ? "\n" + flowing(text(cell.about)) : "")),
     facts(cell),
     siblings(cell),
     ...problems(cell),
     ...findings(cell),
+    ...difference(cell),
     ...timeLine(cell),
     ...configs(cell),
     ...transcript(cell),
@@ -227,11 +230,22 @@
 
   const place = (cell, file) => (cell.folder ? make("a", { href: cell.folder.split("/").map(encodeURIComponent).join("/") + "/" + file }, file) : file);
 
-  const problems = cell => cell.failures.length === 0 ? [] : [heading("Not as expected"), ...cell.failures.map(([what, expected, found, file]) =>
+  const problems = cell => cell.failures.length === 0 ? [] : [heading("Not as expected"), ...cell.failures.map(([what, expected, found, file, asked, transcript]) =>
     make("section", { class: "problem" }, make("b", {}, what), make("dl", {},
       make("dt", {}, "expected"), make("dd", {}, make("pre", {}, expected)),
-      make("dt", {}, "found"), make("dd", {}, make("pre", {}, text(found))),
+      make("dt", {}, "found"), make("dd", {}, transcript ? changes(cell) : make("pre", {}, text(found))),
+      ...(asked ? [make("dt", {}, "asked in"), make("dd", {}, make("code", {}, asked))] : []),
       make("dt", {}, "look at"), make("dd", {}, place(cell, file)))))];
+
+  /** In what the transcript is another than the reviewed one. */
+  const changes = cell => make("ul", { class: "changes" }, ...cell.changes.map(([weight, where, what]) =>
+    make("li", { class: weight }, make("b", {}, weight), " ", make("span", { class: "where" }, where), ": ", what)));
+
+  const difference = cell => {
+    if (cell.difference === null || cell.difference === undefined) return [];
+    const told = cell.failures.some(failure => failure[5]);
+    return [heading("Transcript against the reviewed one"), told ? null : changes(cell), diff(text(cell.difference))].filter(Boolean);
+  };
 
   const findings = cell => cell.findings.length === 0 ? [] : [heading("Diagnosis"), ...cell.findings.map(finding =>
     make("section", { class: "finding" }, make("b", {}, finding.code), ": ", finding.message, make("dl", {},
@@ -254,9 +268,9 @@
       marked ||= cisco.some(said => said[2]);
       table.append(make("div", { class: "row", role: "row" },
         make("div", { class: "at", role: "cell" }, (at / 1000).toFixed(4).slice(0, -1)),
-        make("div", { class: "log", role: "cell" }, ...said(dut)),
+        make("div", { class: "log", role: "cell", "data-who": cell.implementation }, ...said(dut)),
         make("div", { class: "seq", role: "cell" }, lives(), ...anchored(anchor, number), ...notes.map(note)),
-        make("div", { class: "log", role: "cell" }, ...said(cisco))));
+        make("div", { class: "log", role: "cell", "data-who": "router" }, ...said(cisco))));
     });
     const all = (label, selector) => make("button", { type: "button", onclick: () => {
       const found = [...table.querySelectorAll(selector)];
@@ -358,21 +372,8 @@
   const diff = words => make("pre", { class: "text diff" }, ...words.split("\n").map(line =>
     make("span", { class: line.startsWith("@@") || /^(---|\+\+\+)/.test(line) ? "hunk" : line.startsWith("+") ? "add" : line.startsWith("-") ? "remove" : null }, line || " ")));
 
-  const transcript = cell => {
-    const parts = [];
-    if (cell.difference !== null && cell.difference !== undefined) {
-      parts.push(heading("Transcript against the reviewed one"));
-      if (cell.changes.length) {
-        parts.push(make("ul", { class: "changes" }, ...cell.changes.map(([weight, where, what]) =>
-          make("li", { class: weight }, make("b", {}, weight), " ", make("span", { class: "where" }, where), ": ", what))));
-      }
-      parts.push(diff(text(cell.difference)));
-    }
-    if (cell.transcript !== undefined && text(cell.transcript)) {
-      parts.push(heading("Transcript"), make("pre", { class: "text", tabindex: "0", "aria-label": "Transcript" }, text(cell.transcript)));
-    }
-    return parts;
-  };
+  const transcript = cell => cell.transcript === undefined || !text(cell.transcript) ? [] :
+    [heading("Transcript"), make("pre", { class: "text", tabindex: "0", "aria-label": "Transcript" }, text(cell.transcript))];
 
   filter();
   show();

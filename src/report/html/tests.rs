@@ -3,7 +3,9 @@ use std::time::Duration;
 
 use super::timeline::{Anchor, Fate, Message, Row};
 use super::*;
-use crate::evidence::log::{Entry, Happening, Link};
+use crate::evidence::frames::transcript_of;
+use crate::evidence::log::{Entry, Happening, Link, Reviewed};
+use crate::evidence::snapshot::Weight;
 use crate::ios::console::Mark;
 use crate::scenario::Cell;
 use crate::time::Instant;
@@ -45,6 +47,28 @@ fn the_page_needs_nothing_but_itself() {
     let data = data(&page);
     assert_eq!(data["cells"][0]["name"], "tunnel/plain/builtin/12.4");
     assert_eq!(data["cells"][0]["folder"], "cells/x", "as seen from the page's folder");
+}
+
+#[test]
+fn what_changed_in_a_transcript_is_told_in_words_and_lines() {
+    let (cell, entries) = healthy();
+    let mut log = log(entries);
+    let text = transcript_of(&log).replace("key length 256, SHA", "key length 128, SHA");
+    log.header.reviewed = Some(Reviewed { file: "plain@builtin.snap".into(), text, fails_from: Weight::Minor });
+    let page = report_html(&[CellReport::of_log(&cell, &log, Path::new("out/cells/x"))], Path::new("out")).unwrap();
+    let data = data(&page);
+    let cell = &data["cells"][0];
+    let text = |number: &serde_json::Value| data["texts"][number.as_u64().unwrap() as usize].as_str().unwrap();
+    let change = &cell["changes"][0];
+    assert_eq!(change[0], "major");
+    assert_eq!(
+        (change[1].as_str(), change[2].as_str()),
+        (Some("main mode 2"), Some("the chosen transform was key length 128, is key length 256"),)
+    );
+    let failure = &cell["failures"][0];
+    assert_eq!(failure[0], "transcript");
+    assert!(text(&failure[2]).starts_with("major: main mode 2: "), "{failure}");
+    assert!(text(&cell["difference"]).contains("\n+      transform 1 KEY_IKE: AES-CBC, key length 256, SHA"), "{page}");
 }
 
 #[test]
