@@ -14,6 +14,8 @@ mod review;
 mod run;
 mod schema;
 pub mod selecting;
+#[cfg(test)]
+mod tests;
 mod under_key_engine;
 
 use std::process::ExitCode;
