@@ -3,7 +3,10 @@
 //! It forwards IPv4 between two ports, answers ARP and ICMP for its own addresses, says what a router on the way would say,
 //! translates addresses where a NAT is wanted, and does to chosen messages what a bad path would.
 
+mod icmp;
 mod impair;
+mod interface;
+mod link;
 mod nat;
 mod neighbours;
 #[cfg(test)]
@@ -13,21 +16,16 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 pub use impair::{Action, Impairment, Pattern, Traffic, UnknownPattern};
+pub use interface::{Attachment, Command, Config, Discarded, Event, Input, Output, PathMtu, Side};
 pub use nat::{NatConfig, NatRefusal};
 
 use crate::lab::internet::impair::Impairer;
 use crate::lab::internet::nat::Nat;
-use crate::lab::internet::neighbours::{Neighbours, NextHop};
+use crate::lab::internet::neighbours::Neighbours;
 use crate::time::Instant;
-use crate::wire::ethernet::{ArpPacket, Frame, MacAddress, ethertype};
 use crate::wire::icmp::{IcmpMessage, unreachable};
 use crate::wire::ipv4::{Ipv4Packet, Ipv4Prefix, protocol};
-
-/// The MTU of Ethernet.
-const ETHERNET_MTU: u16 = 1500;
 
 /// Fragments of as many packets are followed at once; past it all are forgotten.
 const MAX_FRAGMENTED: usize = 256;
@@ -37,174 +35,6 @@ const MAX_WAITING: usize = 4096;
 
 /// A reordered packet waits for the next one of its direction so long, and then goes on.
 const MAX_HOLD: Duration = Duration::from_secs(1);
-
-/// One of the internet's two ports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Side {
-    /// Towards the implementation.
-    Dut,
-    /// Towards the router.
-    Cisco,
-}
-
-impl Side {
-    /// The other port.
-    pub fn other(self) -> Self {
-        match self {
-            Self::Dut => Self::Cisco,
-            Self::Cisco => Self::Dut,
-        }
-    }
-}
-
-/// How one port is attached.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attachment {
-    /// The port's hardware address.
-    pub mac: MacAddress,
-    /// The internet's own address there.
-    pub address: Ipv4Addr,
-    /// The network on the link. It answers ARP there for every address that is not in it.
-    pub subnet: Ipv4Prefix,
-    /// The neighbour by which all is reached that is not in the subnet.
-    pub peer: Ipv4Addr,
-    /// The neighbour's hardware address, so that nobody is asked for it.
-    pub peer_mac: MacAddress,
-}
-
-/// What the internet is like.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// The implementation's side.
-    pub dut: Attachment,
-    /// The router's side.
-    pub cisco: Attachment,
-    /// A NAT before the implementation.
-    pub nat: Option<NatConfig>,
-    /// What is done to messages, in this order.
-    pub impairments: Vec<Impairment>,
-    /// What fits through the path.
-    pub mtu: PathMtu,
-    /// Networks it has no route to, as no internet has to what lies behind a tunnel.
-    pub unrouted: Vec<Ipv4Prefix>,
-}
-
-/// What happens to the internet.
-#[derive(Clone, Debug)]
-pub enum Input {
-    /// A frame came in.
-    Frame {
-        /// Where.
-        side: Side,
-        /// The whole Ethernet frame.
-        bytes: Vec<u8>,
-    },
-    /// The instant of [`Internet::next_timeout`] has come.
-    Timeout,
-    /// Somebody changes it.
-    Command(Command),
-}
-
-/// A change from outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
-    /// One more impairment, after those there are.
-    Impair(Impairment),
-    /// No impairment any more.
-    Heal,
-    /// The path carries packets of at most so many octets; 1500 is a path without limits.
-    Mtu(PathMtu),
-    /// The NAT forgets all mappings, as if it had been restarted: the next packets get other ports.
-    RebindNat,
-}
-
-/// The largest packet the path carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PathMtu {
-    /// Octets of the IP packet.
-    pub octets: u16,
-    /// Whether too large a packet vanishes without the ICMP error that path MTU discovery needs.
-    pub silent: bool,
-}
-
-impl Default for PathMtu {
-    /// The path takes what Ethernet does.
-    fn default() -> Self {
-        Self { octets: ETHERNET_MTU, silent: false }
-    }
-}
-
-/// What the internet does.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// A frame goes out.
-    Frame {
-        /// Where.
-        side: Side,
-        /// The whole Ethernet frame.
-        bytes: Vec<u8>,
-    },
-    /// Something worth recording.
-    Event(Event),
-}
-
-/// What happened on the way.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum Event {
-    /// A message was impaired.
-    Impaired {
-        /// The port it came from.
-        from: Side,
-        /// The message.
-        message: Traffic,
-        /// Whether the same message had passed before.
-        retransmission: bool,
-        /// What was done to it.
-        action: Action,
-    },
-    /// A packet was not forwarded.
-    Discarded {
-        /// The port it came from.
-        from: Side,
-        /// Its source.
-        source: Ipv4Addr,
-        /// Its destination.
-        destination: Ipv4Addr,
-        /// Its protocol.
-        protocol: u8,
-        /// Octets of the packet.
-        length: usize,
-        /// Why.
-        reason: Discarded,
-    },
-    /// The NAT began to translate an address and port.
-    Mapped {
-        /// UDP, TCP or ICMP.
-        protocol: u8,
-        /// Address and port behind the NAT; the identifier for ICMP.
-        inside: (Ipv4Addr, u16),
-        /// The same as seen from the internet.
-        outside: (Ipv4Addr, u16),
-    },
-}
-
-/// Why a packet was not forwarded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Discarded {
-    /// Its time to live was over.
-    TimeToLive,
-    /// Nobody answered ARP for its destination.
-    NoNeighbour,
-    /// Its destination is nobody the internet knows.
-    NoRoute,
-    /// Larger than the path MTU, and not to be fragmented.
-    TooLarge,
-    /// The NAT does not let it through.
-    Nat(NatRefusal),
-}
 
 /// The internet.
 #[derive(Debug)]
@@ -311,58 +141,6 @@ impl Internet {
             Side::Dut => &self.dut.attachment,
             Side::Cisco => &self.cisco.attachment,
         }
-    }
-
-    fn receive(&mut self, side: Side, bytes: &[u8]) {
-        let Ok(frame) = Frame::parse(bytes) else { return };
-        let ours = self.attachment(side).mac;
-        if frame.destination != ours && !frame.destination.is_multicast() {
-            return;
-        }
-        match frame.ethertype {
-            ethertype::ARP => self.receive_arp(side, frame.payload),
-            ethertype::IPV4 if frame.destination == ours => {
-                if let Ok(packet) = Ipv4Packet::parse(frame.payload) {
-                    self.receive_packet(side, packet);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn receive_arp(&mut self, side: Side, payload: &[u8]) {
-        let Ok(arp) = ArpPacket::parse(payload) else { return };
-        let waiting = self.port(side).neighbours.learn(arp.sender_address, arp.sender_mac);
-        for transit in waiting {
-            self.put_on_link(transit.to, arp.sender_mac, &transit.packet);
-        }
-        // Somebody who asks for the address it sends from looks for a duplicate.
-        if arp.reply || arp.target_address == arp.sender_address || !self.stands_for(side, arp.target_address) {
-            return;
-        }
-        let sender_mac = self.attachment(side).mac;
-        let reply = ArpPacket {
-            reply: true,
-            sender_mac,
-            sender_address: arp.target_address,
-            target_mac: arp.sender_mac,
-            target_address: arp.sender_address,
-        };
-        let payload = reply.to_bytes();
-        let frame =
-            Frame { destination: arp.sender_mac, source: sender_mac, ethertype: ethertype::ARP, payload: &payload };
-        self.outputs.push_back(Output::Frame { side, bytes: frame.to_bytes() });
-    }
-
-    /// Whether it answers ARP on this port for `address`: its own, those elsewhere, and the other side's peer where both
-    /// sides share one network (proxy ARP, RFC 1027).
-    fn stands_for(&self, side: Side, address: Ipv4Addr) -> bool {
-        let here = self.attachment(side);
-        let translated = self.nat.as_ref().is_some_and(|nat| side == Side::Cisco && nat.public() == address);
-        address == here.address
-            || translated
-            || (address != here.peer && !here.subnet.contains(address))
-            || (address == self.attachment(side.other()).peer && address != here.peer)
     }
 
     fn is_own(&self, address: Ipv4Addr) -> bool {
@@ -525,88 +303,6 @@ impl Internet {
     fn is_routed(&self, address: Ipv4Addr) -> bool {
         let on_link = [Side::Dut, Side::Cisco].iter().any(|side| self.attachment(*side).subnet.contains(address));
         on_link || !self.unrouted.iter().any(|network| network.contains(address))
-    }
-
-    fn send(&mut self, transit: Transit) {
-        let (to, now) = (transit.to, self.now);
-        let port = self.port(to);
-        let attachment = &port.attachment;
-        let on_link = attachment.subnet.contains(transit.packet.destination);
-        let next_hop = if on_link { transit.packet.destination } else { attachment.peer };
-        match port.neighbours.resolve(now, next_hop, transit) {
-            NextHop::Known(mac, transit) => self.put_on_link(to, mac, &transit.packet),
-            NextHop::Ask => self.ask(to, next_hop),
-            NextHop::Asked => {}
-        }
-    }
-
-    fn ask(&mut self, side: Side, target_address: Ipv4Addr) {
-        let Attachment { mac, address, .. } = *self.attachment(side);
-        let request = ArpPacket {
-            reply: false,
-            sender_mac: mac,
-            sender_address: address,
-            target_mac: MacAddress([0; 6]),
-            target_address,
-        };
-        let payload = request.to_bytes();
-        let frame =
-            Frame { destination: MacAddress::BROADCAST, source: mac, ethertype: ethertype::ARP, payload: &payload };
-        self.outputs.push_back(Output::Frame { side, bytes: frame.to_bytes() });
-    }
-
-    fn put_on_link(&mut self, side: Side, destination: MacAddress, packet: &Ipv4Packet) {
-        let source = self.attachment(side).mac;
-        let payload = packet.to_bytes();
-        let frame = Frame { destination, source, ethertype: ethertype::IPV4, payload: &payload };
-        self.outputs.push_back(Output::Frame { side, bytes: frame.to_bytes() });
-    }
-
-    /// Answers a packet to one of its own addresses: echo requests; of UDP it says that nobody listens.
-    fn answer(&mut self, from: Side, packet: &Ipv4Packet) {
-        if packet.is_fragment() {
-            return;
-        }
-        match packet.protocol {
-            protocol::ICMP => {
-                let Ok(IcmpMessage::EchoRequest { identifier, sequence, data }) = IcmpMessage::parse(&packet.payload)
-                else {
-                    return;
-                };
-                let reply = IcmpMessage::EchoReply { identifier, sequence, data };
-                self.originate(from, packet.destination, packet.source, &reply);
-            }
-            protocol::UDP => {
-                let message =
-                    IcmpMessage::Unreachable { code: unreachable::PORT, mtu: 0, original: IcmpMessage::quote(packet) };
-                self.originate(from, packet.destination, packet.source, &message);
-            }
-            _ => {}
-        }
-    }
-
-    fn unreachable(&mut self, transit: &Transit, code: u8, mtu: u16) {
-        let original = IcmpMessage::quote(&transit.original);
-        self.complain(transit.from, &transit.original, IcmpMessage::Unreachable { code, mtu, original });
-    }
-
-    /// Sends an ICMP error about `packet` back where it came from, unless it is about an error itself (RFC 1122 3.2.2).
-    fn complain(&mut self, from: Side, packet: &Ipv4Packet, error: IcmpMessage) {
-        let about_icmp = packet.protocol == protocol::ICMP && !matches!(packet.payload.first(), Some(0 | 8));
-        if about_icmp || packet.fragment_offset != 0 || packet.source.is_unspecified() {
-            return;
-        }
-        let source = self.attachment(from).address;
-        self.originate(from, source, packet.source, &error);
-    }
-
-    fn originate(&mut self, to: Side, source: Ipv4Addr, destination: Ipv4Addr, message: &IcmpMessage) {
-        self.identification = self.identification.wrapping_add(1);
-        let packet = Ipv4Packet {
-            identification: self.identification,
-            ..Ipv4Packet::new(protocol::ICMP, source, destination, message.to_bytes())
-        };
-        self.send(Transit { from: to, to, original: packet.clone(), packet });
     }
 
     fn discard(&mut self, from: Side, packet: &Ipv4Packet, reason: Discarded) {

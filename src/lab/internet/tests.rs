@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use rstest::rstest;
 
 use super::*;
+use crate::wire::ethernet::{ArpPacket, Frame, MacAddress, ethertype};
 use crate::wire::ipv4::checksum;
 use crate::wire::isakmp::{Cookie, ExchangeType, Flags, Header, MessageId, PayloadType, Version};
 use crate::wire::udp::UdpDatagram;
