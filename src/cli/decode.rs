@@ -116,11 +116,13 @@ fn decode(arguments: &Arguments) -> Result<(), DecodeError> {
         transcript = transcript.with_packets();
     }
     let mut output = BufWriter::new(io::stdout().lock());
-    let mut sealed = false;
+    let (mut packets, mut told, mut sealed) = (0_u64, false, false);
     let damage = loop {
         match reader.next_packet() {
             Ok(Some(packet)) => {
+                packets = packet.number;
                 let Some(observed) = decoder.packet(&packet) else { continue };
+                told |= observed.ah.is_some() || !matches!(observed.content, Content::Other { .. });
                 sealed |= is_sealed(&observed);
                 let inner = decoder.open(&observed);
                 transcript.add(&observed, inner.as_ref());
@@ -134,6 +136,15 @@ fn decode(arguments: &Arguments) -> Result<(), DecodeError> {
     };
     if !write(&mut output, &transcript.text())? || !flush(&mut output)? {
         return Ok(());
+    }
+    if !told && damage.is_none() {
+        eprintln!("note: no IKE, ESP or AH found; packets in the capture: {packets}");
+    }
+    if decoder.incomplete() > 0 {
+        eprintln!(
+            "note: of some packets only a part came, and they are not shown, for want of their other fragments: {}",
+            decoder.incomplete()
+        );
     }
     if sealed && !arguments.psk.is_empty() && arguments.dh_secret.is_empty() && arguments.dh_private.is_empty() {
         eprintln!(

@@ -3,7 +3,7 @@
 use rstest::rstest;
 
 use crate::packets::{self, ETHERNET, pcap, pcapng};
-use crate::transcript;
+use crate::{Decoded, decode, transcript};
 
 /// Two real Cisco routers.
 const CAPTURE: &str = "cisco-ios-ikev1-mainmode-psk.pcap";
@@ -69,9 +69,16 @@ fn every_form_of_pcap(#[case] magic: [u8; 4]) {
 
 #[test]
 fn what_is_of_no_known_link_or_no_ip_is_passed_over() {
-    assert_eq!(transcript(&pcap(147, &packets::of(CAPTURE)), &[]), "");
     let arp = [&MAC[..], &[8, 6], &[0; 28]].concat();
-    assert_eq!(transcript(&pcap(1, &[arp]), &[]), "");
+    let dns =
+        [&MAC[..], &[8, 0], &packets::ipv4([192, 0, 2, 1], [192, 0, 2, 2], 17, &[0x80, 1, 0, 53, 0, 8, 0, 0])].concat();
+    for capture in [pcap(147, &packets::of(CAPTURE)[..2]), pcap(1, &[arp, dns])] {
+        let Decoded { status, transcript, said } = decode(&capture, &[]);
+        assert_eq!((status, &*transcript), (0, ""));
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(said, @"note: no IKE, ESP or AH found; packets in the capture: 2");
+        }
+    }
     // Padding of a short Ethernet frame is no part of its packet.
     let mut padded = behind(&[&MAC[..], &[8, 0]].concat());
     padded.iter_mut().for_each(|frame| frame.extend_from_slice(&[0xee; 9]));
@@ -110,7 +117,11 @@ fn fragments_are_joined(#[case] reversed: bool) {
     assert_eq!(transcript(&pcap(101, &pieces), &[]), whole);
     // Without one piece its message cannot be told, and nothing is made up.
     pieces.remove(1);
-    let without = transcript(&pcap(101, &pieces), &[]);
+    let Decoded { status, transcript: without, said } = decode(&pcap(101, &pieces), &[]);
+    assert_eq!(status, 0);
+    insta::allow_duplicates! {
+        insta::assert_snapshot!(said, @"note: of some packets only a part came, and they are not shown, for want of their other fragments: 1");
+    }
     assert!(!without.contains("damaged") && without.len() < whole.len(), "{without}");
 }
 

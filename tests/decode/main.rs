@@ -6,6 +6,7 @@ mod keys;
 mod memory;
 mod packets;
 
+use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -49,4 +50,22 @@ fn transcript(capture: &[u8], arguments: &[&str]) -> String {
     let decoded = decode(capture, arguments);
     assert_eq!((decoded.status, &*decoded.said), (0, ""), "{}", decoded.transcript);
     decoded.transcript
+}
+
+/// What reviewers read of recorded devices: Cisco routers of several generations, and others under NAT-T and IPv6.
+#[test]
+fn transcripts_of_recorded_devices() {
+    let keys = fixture("wireshark");
+    for name in [
+        "cisco-ios-esp-over-ah-tunnel.cap",
+        "cisco-ios-ikev1-aggressive-psk.pcap",
+        "cisco-ios-ikev1-mainmode-psk.pcap",
+        "cisco-iosxe-ikev1-mainmode-rsaencr-keyed.pcap",
+        "fortigate-paloalto-ikev1-ipv6-esp.pcap",
+        "strongswan-ikev1-mainmode-psk-esp.pcap",
+        "tcpdump-openswan-ikev1-natt-4500.pcap",
+    ] {
+        let capture = fs::read(fixture(name)).unwrap();
+        insta::assert_snapshot!(name, transcript(&capture, &["--keys", keys.to_str().unwrap(), "--packets"]));
+    }
 }

@@ -37,6 +37,8 @@ pub struct IkeMessage {
     pub error: Option<ParseError>,
     /// The hash of the phase 1 SA, once the responder has chosen.
     pub hash: Option<Hash>,
+    /// How its two ends are authenticated, once the responder has chosen.
+    pub authentication: Option<AuthenticationMethod>,
     /// Whether its HASH_I or HASH_R is right, when it has one and a pre-shared key was given.
     pub check: Option<HashCheck>,
 }
@@ -110,7 +112,8 @@ impl IkeDecoder {
             check = conversation.derive(&header, named.name.index, &payloads, keys);
         }
         let hash = conversation.chosen.map(|chosen| chosen.hash);
-        IkeMessage { header, named, payloads, protection, error, hash, check }
+        let authentication = conversation.chosen.map(|chosen| chosen.authentication);
+        IkeMessage { header, named, payloads, protection, error, hash, authentication, check }
     }
 }
 

@@ -140,6 +140,11 @@ impl Decoder {
         }
     }
 
+    /// Packets of which some fragments came and others did not (yet): nothing of them was told.
+    pub fn incomplete(&self) -> u64 {
+        self.fragments.incomplete()
+    }
+
     /// The packet inside an ESP packet; `None` when it is none, or its key is not known or does not fit.
     pub fn open(&mut self, observed: &Observed<'_>) -> Option<Opened<'_>> {
         let Content::Esp { spi, octets, .. } = &observed.content else { return None };

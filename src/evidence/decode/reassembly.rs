@@ -16,6 +16,7 @@ const MAX_LENGTH: usize = 65_535;
 pub(super) struct Reassembler {
     partial: HashMap<(IpAddr, IpAddr, u8, u32), Partial>,
     clock: u64,
+    given_up: u64,
 }
 
 #[derive(Debug, Default)]
@@ -41,6 +42,7 @@ impl Reassembler {
         if self.partial.len() >= MAX_PACKETS && !self.partial.contains_key(&key) {
             let oldest = self.partial.iter().min_by_key(|(_, partial)| partial.started).map(|(key, _)| *key);
             oldest.map(|key| self.partial.remove(&key));
+            self.given_up += 1;
         }
         let clock = self.clock;
         let partial = self.partial.entry(key).or_insert_with(|| Partial { started: clock, ..Partial::default() });
@@ -49,6 +51,7 @@ impl Reassembler {
             if partial.held > MAX_LENGTH {
                 // More than a packet holds: its fragments overlap, and RFC 5722 3 has such a packet thrown away.
                 self.partial.remove(&key);
+                self.given_up += 1;
                 return None;
             }
             partial.pieces.push((offset, packet.payload.to_vec()));
@@ -59,6 +62,11 @@ impl Reassembler {
         let payload = partial.joined()?;
         self.partial.remove(&key);
         Some(LinkPacket { fragment: None, payload: payload.into(), ..packet })
+    }
+
+    /// Packets of which some fragments came and others did not.
+    pub(super) fn incomplete(&self) -> u64 {
+        self.given_up + self.partial.len() as u64
     }
 }
 
@@ -100,7 +108,7 @@ mod tests {
         assert_eq!(reassembler.take(fragment(0, true, b"01234567")), None);
         let whole = reassembler.take(fragment(8, true, b"89abcdef")).unwrap();
         assert_eq!(&whole.payload[..], b"0123456789abcdefend");
-        assert!(reassembler.partial.is_empty());
+        assert_eq!(reassembler.incomplete(), 0);
     }
 
     #[test]
@@ -123,5 +131,6 @@ mod tests {
             assert_eq!(reassembler.take(piece), None);
         }
         assert!(reassembler.partial.len() <= MAX_PACKETS);
+        assert_eq!(reassembler.incomplete(), 1000);
     }
 }

@@ -1,14 +1,18 @@
 //! Attributes of mode config and XAUTH by name (draft-dukes-ike-mode-cfg, draft-beaulieu-ike-xauth, and Cisco Unity's).
 
 use super::identity::{ipv4, ipv6, quoted, subnet};
-use crate::wire::isakmp::{Attribute, AttributeValue, AttributesPayload, XauthAttribute};
+use crate::wire::isakmp::{Attribute, AttributeValue, AttributesPayload, ConfigType, XauthAttribute};
 
 /// The payload under its name: on one line when it only asks, otherwise an attribute a line.
 pub(super) fn lines(name: &str, payload: &AttributesPayload, lines: &mut Vec<String>) {
     let attributes: Vec<(String, Option<String>)> = payload
         .attributes
         .iter()
-        .map(|attribute| (XauthAttribute::from(attribute.kind).to_string(), value(attribute)))
+        .map(|attribute| {
+            // What is acknowledged has no value again, which the basic form writes as 0 (draft-dukes-ike-mode-cfg 3.3).
+            let none = payload.kind == ConfigType::Ack && matches!(attribute.value, AttributeValue::Basic(0));
+            (XauthAttribute::from(attribute.kind).to_string(), value(attribute).filter(|_| !none))
+        })
         .collect();
     if attributes.iter().all(|(_, value)| value.is_none()) {
         let names: Vec<String> = attributes.into_iter().map(|(name, _)| name).collect();
@@ -103,7 +107,6 @@ fn networks(octets: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::isakmp::ConfigType;
 
     fn text(kind: ConfigType, attributes: Vec<Attribute>) -> Vec<String> {
         let mut text = Vec::new();
@@ -131,6 +134,9 @@ mod tests {
             "  XAUTH_STATUS OK",
         ];
         assert_eq!(text(ConfigType::Reply, reply), expected);
+        let status = |number: u16| vec![Attribute::basic(16527_u16, number)];
+        assert_eq!(text(ConfigType::Ack, status(0)), ["ATTR CFG_ACK: XAUTH_STATUS"]);
+        assert_eq!(text(ConfigType::Set, status(0)), ["ATTR CFG_SET", "  XAUTH_STATUS FAIL"]);
     }
 
     #[test]

@@ -113,6 +113,7 @@ impl Exchange {
             if packets {
                 let repeated = match message.repeated {
                     0 => String::new(),
+                    1 => ", repeated once".to_owned(),
                     times => format!(", repeated {times} times"),
                 };
                 out.push_str(&format!(" [packet {}{repeated}]", message.number));
@@ -127,7 +128,10 @@ impl Exchange {
             out.push_str(&format!("= {end}\n"));
         }
         if packets && self.again > 0 {
-            out.push_str(&format!("and {} times again\n", self.again));
+            match self.again {
+                1 => out.push_str("and once again\n"),
+                times => out.push_str(&format!("and {times} times again\n")),
+            }
         }
         out.push('\n');
     }

@@ -215,10 +215,30 @@ fn notify_line(notify: &Notify<'_>, nat: &NatDiscovery, names: &mut Names) -> St
         NotifyType::InvalidKePayload if notify.data.len() == 2 => {
             text.push_str(&format!(": group {} is wanted", u16::from_be_bytes([notify.data[0], notify.data[1]])));
         }
+        NotifyType::AuthLifetime if notify.data.len() == 4 => {
+            let seconds = notify.data.iter().fold(0_u32, |number, octet| number << 8 | u32::from(*octet));
+            text.push_str(&format!(": {seconds} seconds"));
+        }
+        NotifyType::SignatureHashAlgorithms if notify.data.len().is_multiple_of(2) => {
+            let names = notify.data.chunks_exact(2).map(|pair| signature_hash(u16::from_be_bytes([pair[0], pair[1]])));
+            text.push_str(&format!(": {}", names.collect::<Vec<_>>().join(", ")));
+        }
         _ if !notify.data.is_empty() => text.push_str(&format!(": {} octets", notify.data.len())),
         _ => {}
     }
     text
+}
+
+/// A hash of SIGNATURE_HASH_ALGORITHMS (RFC 7427 7, RFC 8420 4).
+fn signature_hash(number: u16) -> String {
+    match number {
+        1 => "SHA1".to_owned(),
+        2 => "SHA2-256".to_owned(),
+        3 => "SHA2-384".to_owned(),
+        4 => "SHA2-512".to_owned(),
+        5 => "identity".to_owned(),
+        other => other.to_string(),
+    }
 }
 
 /// The hashes of the NAT detection notifies (RFC 7296 2.23), which are always SHA-1.

@@ -3,7 +3,8 @@
 //! No time, cookie, SPI, nonce, message id or mapped port appears; SPIs have names by the order in which the text has
 //! them. Messages are grouped by exchange, in the order the exchanges began. Lines that begin with `=` say what follows from
 //! the messages: which transform was chosen of which, what was refused, whether the exchange came to its end. What happens
-//! an unforeseeable number of times (retransmissions, keepalives, DPD, packets of an SA) is told once.
+//! an unforeseeable number of times (retransmissions, DPD, packets of an SA) is told once; NAT keepalives, which come when
+//! there is nothing else to send, are told where packets are counted.
 //!
 //! Memory is bounded however long the capture: past [`MAX_EXCHANGES`] the older half of what is held becomes text, which
 //! [`Transcript::take_finished`] hands out.
@@ -13,6 +14,7 @@ mod exchange;
 mod flows;
 mod identity;
 mod ikev2;
+mod keepalives;
 mod names;
 mod nat;
 mod payload;
@@ -24,6 +26,7 @@ use std::net::IpAddr;
 
 use exchange::{Exchange, Key};
 use flows::{Carrier, FlowKey, Flows};
+use keepalives::Keepalives;
 pub use names::Names;
 use names::SpiLetters;
 use nat::NatDiscovery;
@@ -66,6 +69,7 @@ pub struct Transcript {
     /// Exchanges that are told once however often they come, by their text, with the exchange that stands for them.
     told: HashMap<String, usize>,
     flows: Flows,
+    keepalives: Keepalives,
     damaged: Vec<String>,
     more_damaged: u64,
     finished: String,
@@ -95,7 +99,7 @@ impl Transcript {
     /// Takes the next packet. `inner` is what an ESP packet held, when its key is known.
     pub fn add(&mut self, observed: &Observed<'_>, inner: Option<&Opened<'_>>) {
         if let Some(spi) = observed.ah {
-            self.flows.add(flow(observed, spi, Carrier::Ah), None, &mut self.names);
+            self.add_flow(flow(observed, spi, Carrier::Ah), None, None);
         }
         match &observed.content {
             Content::Ike(message) => {
@@ -107,9 +111,9 @@ impl Transcript {
                 }
             }
             Content::IkeV2(read) => self.add_ikev2(observed, read),
-            Content::Esp { spi, in_udp, .. } => {
+            Content::Esp { spi, sequence, in_udp, .. } => {
                 let carrier = if *in_udp { Carrier::EspInUdp } else { Carrier::Esp };
-                self.flows.add(flow(observed, *spi, carrier), inner, &mut self.names);
+                self.add_flow(flow(observed, *spi, carrier), Some(*sequence), inner);
             }
             Content::Malformed(error) => {
                 if self.damaged.len() >= MAX_DAMAGED {
@@ -120,8 +124,20 @@ impl Transcript {
                 let number = if self.packets { format!(" (packet {})", observed.number) } else { String::new() };
                 self.damaged.push(format!("{from} > {to}: {error}{number}"));
             }
-            Content::Keepalive | Content::Other { .. } => {}
+            Content::Keepalive => self.keepalives.add(observed),
+            Content::Other { .. } => {}
         }
+    }
+
+    fn add_flow(&mut self, key: FlowKey, sequence: Option<u32>, inner: Option<&Opened<'_>>) {
+        if self.flows.are_full() {
+            // The negotiation of an SA is told before its packets.
+            self.tell_older(self.exchanges.len());
+            let mut lines = String::new();
+            self.flows.make_room(&mut lines, &self.names, self.packets);
+            self.letters.put_into(&mut self.finished, &lines);
+        }
+        self.flows.add(key, sequence, inner, &mut self.names);
     }
 
     /// Whether there is text that is final and has not been taken yet.
@@ -141,10 +157,13 @@ impl Transcript {
             exchange.write(&mut lines, self.packets);
         }
         self.flows.write(&mut lines, &self.names, self.packets);
+        if self.packets {
+            self.keepalives.write(&mut lines, &self.names);
+        }
         let mut out = self.finished.clone();
         self.letters.clone().put_into(&mut out, &lines);
         if !self.damaged.is_empty() {
-            out.push_str("\n== damaged\n");
+            section(&mut out, "damaged");
         }
         for damaged in &self.damaged {
             out.push_str(&format!("{damaged}\n"));
@@ -312,7 +331,10 @@ impl Transcript {
             };
         }
         if exchange != ExchangeType::Quick || !matches!(message.protection, Protection::Decrypted(_)) {
-            return format!("{exchange}{under}");
+            return match exchange {
+                ExchangeType::Unknown(number) => format!("exchange type {number}{under}"),
+                exchange => format!("{exchange}{under}"),
+            };
         }
         // Either side may renew what the other began.
         let mut pair: Vec<Vec<u8>> = pair.iter().map(IdPayload::to_bytes).collect();
@@ -347,7 +369,11 @@ impl Transcript {
         if self.exchanges.len() < MAX_EXCHANGES && self.held < MAX_HELD {
             return;
         }
-        let older = self.exchanges.len().div_ceil(2);
+        self.tell_older(self.exchanges.len().div_ceil(2));
+    }
+
+    /// Makes text of so many exchanges.
+    fn tell_older(&mut self, older: usize) {
         for exchange in self.exchanges.drain(..older) {
             self.by_key.remove(&exchange.key);
             self.held -= exchange.held();
@@ -358,6 +384,14 @@ impl Transcript {
         self.flushed += older;
         self.told.retain(|_, index| *index >= self.flushed);
     }
+}
+
+/// Begins a section behind what there is already.
+fn section(out: &mut String, title: &str) {
+    if !out.is_empty() && !out.ends_with("\n\n") {
+        out.push('\n');
+    }
+    out.push_str(&format!("== {title}\n"));
 }
 
 /// Appends lines with `before` in front of each.

@@ -6,8 +6,8 @@ use super::{Names, config, sa, vendor};
 use crate::evidence::decode::IkeMessage;
 use crate::wire::der;
 use crate::wire::isakmp::{
-    Body, CertificateEncoding, CertificatePayload, Cookie, ExchangeType, NotifyPayload, NotifyType, Payload,
-    PayloadType, ProtocolId,
+    AuthenticationMethod, Body, CertificateEncoding, CertificatePayload, Cookie, ExchangeType, NotifyPayload,
+    NotifyType, Payload, PayloadType, ProtocolId,
 };
 
 /// What the lines of a message need to know about it.
@@ -20,6 +20,22 @@ pub(super) struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// What a payload of phase 1 is sealed with by itself, outside of the encryption of the message (RFC 2409 5.2 and 5.3).
+    fn sealed_with(&self, payload: PayloadType) -> Option<&'static str> {
+        if !matches!(self.message.header.exchange, ExchangeType::Main | ExchangeType::Aggressive) {
+            return None;
+        }
+        match (self.message.authentication?, payload) {
+            (AuthenticationMethod::RsaEncryption, PayloadType::Id | PayloadType::Nonce)
+            | (AuthenticationMethod::RevisedRsaEncryption, PayloadType::Nonce) => Some("the receiver's public key"),
+            (
+                AuthenticationMethod::RevisedRsaEncryption,
+                PayloadType::Id | PayloadType::KeyExchange | PayloadType::Certificate,
+            ) => Some("a key made of the nonce"),
+            _ => None,
+        }
+    }
+
     /// Cookie of the side that sent the message.
     fn sender(&self) -> Cookie {
         let header = &self.message.header;
@@ -34,6 +50,17 @@ pub(super) fn lines(context: &Context<'_>, names: &mut Names) -> Vec<String> {
     for payload in &context.message.payloads {
         if payload.reserved != 0 {
             lines.push(format!("reserved octet {:#04x} in {}", payload.reserved, payload.body.payload_type()));
+        }
+        if let Some(with) = context.sealed_with(payload.body.payload_type()) {
+            let name = match &payload.body {
+                Body::Id(_) => {
+                    ids += 1;
+                    id_name(context, ids).to_owned()
+                }
+                body => body.payload_type().to_string(),
+            };
+            lines.push(format!("{name} encrypted with {with}, {} octets", payload.body.to_bytes().len()));
+            continue;
         }
         match &payload.body {
             Body::Sa(sa) => sa::lines(sa, names, &mut lines),

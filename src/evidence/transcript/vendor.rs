@@ -8,7 +8,7 @@ const IOS_MASK: [u8; 8] = [0xf5, 0xc7, 0xa7, 0x1d, 0x00, 0x01, 0x00, 0x00];
 
 /// Vendor IDs in hexadecimal, whole or as a prefix, with the name to print (cisco-ios-facts 1.1 \[S\], RFC 3947, RFC 3706,
 /// and for strongSwan and its kin the octets they are seen to send).
-const KNOWN: [(&str, &str); 21] = [
+const KNOWN: [(&str, &str); 22] = [
     ("12f5f28c457168a9702d9fe274cc", "Cisco Unity"),
     ("afcad71368a1f1c96b8696fc7757", "DPD (RFC 3706)"),
     ("09002689dfd6b712", "XAUTH"),
@@ -29,6 +29,7 @@ const KNOWN: [(&str, &str); 21] = [
     ("126e1f577291153b20485f7f155b4bc8", "vpnc"),
     ("882fe56d6fd20dbc2251613b2ebe5beb", "strongSwan"),
     ("f14b94b7bff1fef02773b8c49feded26", "racoon"),
+    ("8299031757a36082c6a621de", "FortiGate"),
     ("1e2b516905991c7d7c96fcbfb587e461", "Microsoft NT5 ISAKMPOAKLEY"),
 ];
 
