@@ -1,7 +1,9 @@
 //! How fast `ike-interop decode` is, and how much memory it takes, beside tshark on the same capture with the same keys.
 //!
-//! `cargo bench --bench decode [-- MEGABYTES]` makes captures under `target/tmp`: the recorded handshakes of
-//! `fixtures/captures` again and again with other cookies, each followed by ESP packets of three lengths, all with keys.
+//! `cargo bench --bench decode [-- MEGABYTES]` makes captures under `target/tmp` of three mixes, all with keys: the recorded
+//! handshakes of `fixtures/captures` again and again with other cookies, and between them ESP packets, many, some or none.
+//! tshark is timed as it starts (on a capture of no packet), with its line a packet, and with every field (`-V`), which is
+//! what a transcript is made of. Each figure is the best of a few runs, because a busy machine only ever adds to it.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -18,45 +20,81 @@ use ike_interop::wire::Spi;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-/// ESP packets behind each handshake.
-const PACKETS: usize = 120;
+/// What a capture consists of.
+struct Mix {
+    name: &'static str,
+    /// ESP packets behind each handshake.
+    packets: usize,
+    /// Lengths of the packets inside ESP.
+    lengths: &'static [usize],
+}
 
-/// Lengths of the packets inside ESP: an acknowledgement, a middling one, a full one.
-const LENGTHS: [usize; 3] = [52, 576, 1400];
+const MIXES: [Mix; 3] = [
+    Mix { name: "data", packets: 5000, lengths: &[1400] },
+    // An acknowledgement, a middling packet and a full one.
+    Mix { name: "short-lived SAs", packets: 120, lengths: &[52, 576, 1400] },
+    Mix { name: "negotiations alone", packets: 0, lengths: &[] },
+];
+
+/// Runs of which the best counts.
+const RUNS: usize = 5;
 
 fn main() -> io::Result<()> {
     let megabytes = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(100);
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("decode-bench");
     fs::create_dir_all(&folder)?;
     let tshark = Command::new("tshark").arg("--version").output().is_ok();
-    for size in [megabytes / 10, megabytes] {
-        let (capture, profile) = make(&folder, size)?;
-        println!("{size} MB");
-        for keys in [false, true] {
-            let name = if keys { "with keys" } else { "without keys" };
-            let mut own = Command::new(env!("CARGO_BIN_EXE_ike-interop"));
-            own.arg("decode").arg(&capture);
-            if keys {
-                own.arg("--keys").arg(&profile);
-            }
-            let (seconds, memory) = measure(&mut own)?;
-            println!("  decode, {name:12} {seconds:8.2} s {memory}");
-            if tshark && size == megabytes {
-                let mut judge = Command::new("tshark");
-                judge.arg("-n").arg("-r").arg(&capture);
+    if tshark {
+        let empty = folder.join("empty.pcap");
+        fs::write(&empty, PCAP_HEADER)?;
+        let (seconds, memory) = measure(&mut judge(&empty, &[]), RUNS)?;
+        println!("tshark, no packet {seconds:8.3} s {memory}");
+    }
+    for mix in &MIXES {
+        for size in [megabytes / 10, megabytes] {
+            let (capture, profile) = make(&folder, size, mix)?;
+            println!("{size} MB, {}", mix.name);
+            for keys in [false, true] {
+                let name = if keys { "with keys" } else { "without keys" };
+                let mut own = Command::new(env!("CARGO_BIN_EXE_ike-interop"));
+                own.arg("decode").arg(&capture);
                 if keys {
-                    judge.env("WIRESHARK_CONFIG_DIR", &profile);
+                    own.arg("--keys").arg(&profile);
                 }
-                let (theirs, memory) = measure(&mut judge)?;
-                println!("  tshark, {name:12} {theirs:8.2} s {memory}, {:.0} times as long", theirs / seconds);
+                let (seconds, memory) = measure(&mut own, RUNS)?;
+                println!("  decode, {name:24} {seconds:8.3} s {memory}");
+                if !tshark || size < megabytes {
+                    continue;
+                }
+                let forms: &[(&str, &[&str])] = match keys {
+                    false => &[("a line a packet", &[]), ("every field", &["-V"])],
+                    true => &[("a line a packet, keys", &[])],
+                };
+                for (form, arguments) in forms {
+                    let mut judge = judge(&capture, arguments);
+                    if keys {
+                        judge.env("WIRESHARK_CONFIG_DIR", &profile);
+                    }
+                    let (theirs, memory) = measure(&mut judge, if keys { 1 } else { RUNS })?;
+                    let ratio = theirs / seconds;
+                    println!("  tshark, {form:24} {theirs:8.3} s {memory}, {ratio:.1} times as long");
+                }
             }
+            fs::remove_file(capture)?;
         }
     }
     Ok(())
 }
 
-/// Runs a command with its output thrown away: seconds, and its peak memory where GNU time is installed.
-fn measure(command: &mut Command) -> io::Result<(f64, String)> {
+fn judge(capture: &Path, arguments: &[&str]) -> Command {
+    let mut judge = Command::new("tshark");
+    judge.arg("-n").args(arguments).arg("-r").arg(capture);
+    judge
+}
+
+/// Runs a command a few times with its output thrown away: seconds of the best run, and its peak memory where GNU time is
+/// installed.
+fn measure(command: &mut Command, runs: usize) -> io::Result<(f64, String)> {
     let time = Path::new("/usr/bin/time");
     let mut timed = Command::new(time);
     let command = match time.exists() {
@@ -67,24 +105,27 @@ fn measure(command: &mut Command) -> io::Result<(f64, String)> {
         }
         false => command,
     };
-    let before = Instant::now();
-    let output = command.stdout(Stdio::null()).output()?;
-    let seconds = before.elapsed().as_secs_f64();
-    let report = String::from_utf8_lossy(&output.stderr).into_owned();
-    if !output.status.success() {
-        return Err(io::Error::other(report));
+    let (mut seconds, mut report) = (f64::INFINITY, String::new());
+    for _ in 0..runs {
+        let before = Instant::now();
+        let output = command.stdout(Stdio::null()).output()?;
+        seconds = seconds.min(before.elapsed().as_secs_f64());
+        report = String::from_utf8_lossy(&output.stderr).into_owned();
+        if !output.status.success() {
+            return Err(io::Error::other(report));
+        }
     }
     let kilobytes = report.lines().last().and_then(|line| line.trim().parse::<u64>().ok());
     Ok((seconds, kilobytes.map_or_else(String::new, |kilobytes| format!("{:6} MB", kilobytes / 1024))))
 }
 
 /// A capture of so many megabytes, and a Wireshark profile folder with its keys.
-fn make(folder: &Path, megabytes: u64) -> io::Result<(PathBuf, PathBuf)> {
-    let (capture, profile) = (folder.join(format!("{megabytes}.pcap")), folder.join(format!("{megabytes}-profile")));
+fn make(folder: &Path, megabytes: u64, mix: &Mix) -> io::Result<(PathBuf, PathBuf)> {
+    let (capture, profile) = (folder.join(format!("{megabytes}.pcap")), folder.join("profile"));
     fs::create_dir_all(&profile)?;
     let recorded = handshakes()?;
     let mut file = BufWriter::new(File::create(&capture)?);
-    file.write_all(&[0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0])?;
+    file.write_all(&PCAP_HEADER)?;
     let (mut written, mut ikev1, mut esp) = (0, String::new(), String::new());
     let mut rng = StdRng::seed_from_u64(1);
     for round in 0_u64.. {
@@ -110,8 +151,9 @@ fn make(folder: &Path, megabytes: u64) -> io::Result<(PathBuf, PathBuf)> {
         let transform = Transform::new(Cipher::Aes128, Some(Hash::Sha1));
         let parameters = SaParameters::new(spi, ends.0, ends.1, transform, keys);
         let mut sa = SecurityAssociation::new(time::Instant::ZERO, parameters).map_err(io::Error::other)?;
-        for packet in 0..PACKETS {
-            let inner = ip([10, 1, 0, 1], [10, 2, 0, 1], 6, &vec![packet as u8; LENGTHS[packet % 3] - 20]);
+        for packet in 0..mix.packets {
+            let inner =
+                ip([10, 1, 0, 1], [10, 2, 0, 1], 6, &vec![packet as u8; mix.lengths[packet % mix.lengths.len()] - 20]);
             let sealed = sa.encapsulate(time::Instant::ZERO, &inner, &mut rng).map_err(io::Error::other)?;
             let ethernet =
                 [&[2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0][..], &ip(ends.0.octets(), ends.1.octets(), 50, &sealed)];
@@ -130,6 +172,9 @@ fn make(folder: &Path, megabytes: u64) -> io::Result<(PathBuf, PathBuf)> {
     )?;
     Ok((capture, profile))
 }
+
+/// The header of a pcap file of Ethernet frames.
+const PCAP_HEADER: [u8; 24] = [0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0];
 
 struct Handshake {
     cookie: [u8; 8],

@@ -73,7 +73,7 @@ pub enum Input {
         /// The whole Ethernet frame.
         bytes: Vec<u8>,
     },
-    /// The instant of [`Internet::next_timeout`] has come.
+    /// The instant of [`Internet::next_timeout`](super::Internet::next_timeout) has come.
     Timeout,
     /// Somebody changes it.
     Command(Command),
