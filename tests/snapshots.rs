@@ -44,6 +44,18 @@ fn both_twins_of_a_negative(#[case] fixed: bool, #[case] findings: &[&str]) {
     assert_eq!(codes, findings);
 }
 
+/// A test suite that is one of fifty jobs of a pipeline, and a job of GitHub, runs the cells it names all the same, and the
+/// job hears of them from the test suite alone.
+#[test]
+fn the_ci_job_of_a_test_suite_is_not_that_of_its_cells() {
+    let summary = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("summary-{}", std::process::id()));
+    let mut suite = Command::new(std::env::current_exe().unwrap());
+    suite.arg("a_cell_from_a_test_suite").env("CI_NODE_TOTAL", "50").env("CI_NODE_INDEX", "1");
+    let output = suite.env("GITHUB_ACTIONS", "true").env("GITHUB_STEP_SUMMARY", &summary).output().unwrap();
+    assert!(output.status.success() && said(&output).contains("4 passed"), "{}", said(&output));
+    assert!(!summary.exists());
+}
+
 #[test]
 fn what_cannot_be_run_is_an_error() {
     let scenario = root().join("scenarios/tunnel/plain.yaml");
@@ -119,7 +131,12 @@ impl Copied {
     fn program(&self, arguments: &[&str]) -> Output {
         let out = self.0.join("out");
         let mut command = Command::new(PROGRAM);
-        command.env("INSTA_UPDATE", "new").arg(arguments[0]).arg(self.scenario()).args(&arguments[1..]);
+        command
+            .env("INSTA_UPDATE", "new")
+            .env_remove("GITHUB_ACTIONS")
+            .arg(arguments[0])
+            .arg(self.scenario())
+            .args(&arguments[1..]);
         if arguments[0] == "run" {
             command.arg("--out").arg(out);
         }
@@ -218,7 +235,12 @@ fn transcripts_are_reviewed_with_keys_on_a_terminal() {
     let copied = Copied::new("keys", without_a_vendor_id).also(&["a", "b", "c", "d"]);
     let before = copied.transcript("plain").0;
     let mut run = Command::new(PROGRAM);
-    run.env("INSTA_UPDATE", "new").arg("run").arg(&copied.0).arg("--out").arg(copied.0.join("out"));
+    run.env("INSTA_UPDATE", "new")
+        .env_remove("GITHUB_ACTIONS")
+        .arg("run")
+        .arg(&copied.0)
+        .arg("--out")
+        .arg(copied.0.join("out"));
     let run = run.args(["--snapshots", "major", "--ios", "15.x,12.4"]).output().unwrap();
     assert_eq!(run.status.code(), Some(0), "{}", said(&run));
     let review = |rows| Terminal::start(&format!("{PROGRAM} review {}", copied.0.display()), rows, 100);
