@@ -370,6 +370,25 @@ mod tests {
             }
         }
 
+        /// There is nothing that writes IKEv2; what was read must be all that was there.
+        #[test]
+        fn payloads_lie_one_behind_the_other(first in 33_u8..54, octets in proptest::collection::vec(0_u8..12, 0..200)) {
+            let (payloads, error) = chain(first.into(), &octets, 0);
+            let mut rest = &octets[..];
+            for payload in &payloads {
+                let length = 4 + payload.octets.len();
+                prop_assert_eq!(payload.offset, octets.len() - rest.len() + 4);
+                prop_assert_eq!(PayloadType::from(rest[0]), payload.next);
+                prop_assert_eq!(usize::from(u16::from_be_bytes([rest[2], rest[3]])), length);
+                prop_assert_eq!(&rest[4..length], &payload.octets[..]);
+                rest = &rest[length..];
+            }
+            if error.is_some() {
+                prop_assert!(rest.len() < 4 || usize::from(u16::from_be_bytes([rest[2], rest[3]])) > rest.len()
+                    || u16::from_be_bytes([rest[2], rest[3]]) < 4);
+            }
+        }
+
         #[test]
         fn any_body_ends(kind in 33_u8..54, octets in proptest::collection::vec(any::<u8>(), 0..120)) {
             let payload =
