@@ -49,6 +49,8 @@ fn main() -> ExitCode {
     let prefix = charon.unwrap_or_default();
     let trials = vec![
         Trial::test("charon_by_its_command_lines_brings_tunnels_up", by_command_lines).with_ignored_flag(ignored),
+        Trial::test("commands_beside_a_daemon_find_a_folder_to_start_in", from_a_hidden_folder)
+            .with_ignored_flag(ignored),
         Trial::test("two_versions_of_strongswan_are_two_columns", move || two_versions(&prefix))
             .with_ignored_flag(ignored),
         Trial::test("racoon_by_its_command_lines_brings_tunnels_up", racoon_by_command_lines)
@@ -226,6 +228,21 @@ async fn keyed_by_hand(manual: Declared) -> Result<(), Failed> {
     left.stop().await?;
     right.stop().await?;
     Ok(())
+}
+
+/// What is started beside a daemon finds an empty `/tmp`, too, which hides where the run was started.
+fn from_a_hidden_folder() -> Result<(), Failed> {
+    let folder = std::env::temp_dir().join(format!("ike-interop-declared-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    let (config, scenario) = ("fixtures/declared/ike-interop.toml", "scenarios/tunnel/plain.yaml");
+    let output = Command::new(env!("CARGO_BIN_EXE_ike-interop"))
+        .current_dir(&folder)
+        .args(["run", "-i", "charon-by-hand", "--ios", "15.x", "--snapshots", "off", "--config"])
+        .args([root().join(config), root().join(scenario)])
+        .output();
+    std::fs::remove_dir_all(&folder)?;
+    let output = output?;
+    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stdout).into_owned().into()) }
 }
 
 /// A second strongSwan: the first one's files, found below another prefix.

@@ -16,7 +16,11 @@ pub(super) fn look(sandbox: Result<Sandbox, SandboxError>, host: &Host) -> Vec<P
         vec![Part::new("sandbox", "every cell: its namespaces, which nothing outlives", entered).required()];
     parts.extend(sandbox.map(|sandbox| lab(&sandbox)).unwrap_or_default());
     parts.extend([
-        Part::new("TUN device", "ESP in user space: builtin, strongswan, and whatever speaks PF_KEY", host.tun.clone()),
+        Part::new(
+            "TUN device",
+            "strongswan's ESP in user space; builtin and the key engine do without",
+            host.tun.clone(),
+        ),
         Part::new("kernel ESP", "libreswan, and strongswan as it is mostly used", host.kernel_esp.clone()),
         Part::new("kernel PF_KEY", "racoon and openiked without ike-interop's own key engine", host.pf_key.clone()),
         Part::new(

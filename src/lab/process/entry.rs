@@ -27,8 +27,8 @@ pub(super) struct Entry {
 }
 
 enum Mounts {
-    /// Those of another process.
-    Of(OwnedFd),
+    /// Those of another process, whose root is found there.
+    Of { namespace: OwnedFd, root: PathBuf },
     /// A copy of ours with changes.
     Own { private: Vec<Private>, binds: Vec<Laid> },
 }
@@ -75,7 +75,8 @@ impl Entry {
     /// Where the process `pid` is, with its mounts.
     pub(super) fn beside(program: &Program, pid: Pid) -> Result<Self, LabError> {
         let of = |kind| namespace_of(pid, kind).map_err(|source| failed(program, source));
-        Self::new(of("net")?, program, Mounts::Of(of("mnt")?))
+        let root = format!("/proc/{}/root", pid.as_raw_nonzero()).into();
+        Self::new(of("net")?, program, Mounts::Of { namespace: of("mnt")?, root })
     }
 
     fn new(network: OwnedFd, program: &Program, mounts: Mounts) -> Result<Self, LabError> {
@@ -123,7 +124,9 @@ impl Entry {
         rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
         move_into_link_name_space(self.network.as_fd(), Some(LinkNameSpaceType::Network))?;
         match &mut self.mounts {
-            Mounts::Of(mounts) => move_into_link_name_space(mounts.as_fd(), Some(LinkNameSpaceType::Mount))?,
+            Mounts::Of { namespace, .. } => {
+                move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Mount))?;
+            }
             Mounts::Own { private, binds } => change_mounts(private, binds, step)?,
         }
         *step += 1;
@@ -164,6 +167,9 @@ fn visible(folder: PathBuf, mounts: &Mounts) -> PathBuf {
     let hides = |one: &Private| folder.starts_with(OsStr::from_bytes(one.target.as_bytes()));
     match mounts {
         Mounts::Own { private, .. } if private.iter().any(hides) => PathBuf::from("/"),
+        Mounts::Of { root, .. } if !root.join(folder.strip_prefix("/").unwrap_or(&folder)).is_dir() => {
+            PathBuf::from("/")
+        }
         _ => folder,
     }
 }
