@@ -15,8 +15,9 @@ use ike_interop::implementations::{Availability, DataPath, Host, Implementation}
 use ike_interop::lab::frame_port::{FramePort, PortOptions};
 use ike_interop::lab::link::{Links, VethEnd};
 use ike_interop::lab::process::{Lines, Process, Program};
+use ike_interop::lab::server::READY;
 use ike_interop::lab::{Clock, Namespace, sandbox};
-use ike_interop::pfkey::daemon::{DaemonSettings, READY};
+use ike_interop::pfkey::daemon::DaemonSettings;
 use ike_interop::wire::ethernet::{Frame, MacAddress};
 use ike_interop::wire::ipv4::{Ipv4Packet, protocol};
 use libtest_mimic::{Arguments, Failed, Trial};

@@ -14,6 +14,7 @@ mod review;
 mod run;
 mod schema;
 pub mod selecting;
+mod served;
 #[cfg(test)]
 mod tests;
 mod under_key_engine;

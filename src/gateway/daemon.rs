@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UdpSocket, UnixListener, UnixStream};
@@ -13,41 +13,12 @@ use super::control::{IsakmpReport, PairReport, Reply, Request};
 use super::machine::{Gateway, Input, Output, esp_of_raw};
 use super::policy::INTERFACE;
 use super::settings::Settings;
+use crate::lab::Clock;
 use crate::lab::link::Links;
 use crate::lab::raw_socket::RawSocket;
+use crate::lab::server::{self, READY, ServerError, TUNNEL_MTU};
 use crate::lab::tunnel_device::TunnelDevice;
-use crate::lab::{Clock, LabError};
 use crate::wire::ipv4::protocol;
-
-/// The line it writes when everything is open and it answers.
-pub const READY: &str = "ready";
-
-/// Room for the headers of ESP in UDP with the largest padding and ICV.
-const TUNNEL_MTU: u32 = 1400;
-
-/// Why the gateway could not run.
-#[derive(Debug, thiserror::Error)]
-pub enum DaemonError {
-    /// Its configuration file cannot be used.
-    #[error("{path}: {reason}", path = path.display())]
-    Settings {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A socket could not be opened.
-    #[error("cannot open {what}: {source}")]
-    Open {
-        /// Which.
-        what: String,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The tunnel device or the raw socket could not be set up.
-    #[error(transparent)]
-    Tunnel(#[from] LabError),
-}
 
 type Asked = (Request, oneshot::Sender<Reply>);
 
@@ -56,13 +27,10 @@ type Asked = (Request, oneshot::Sender<Reply>);
 /// # Errors
 ///
 /// When something cannot be opened; nothing is negotiated then.
-pub async fn run(settings: &Path, control: &Path) -> Result<(), DaemonError> {
-    let invalid = |reason: String| DaemonError::Settings { path: settings.to_owned(), reason };
-    let text = std::fs::read_to_string(settings).map_err(|error| invalid(error.to_string()))?;
-    let settings: Settings = serde_json::from_str(&text).map_err(|error| invalid(error.to_string()))?;
+pub async fn run(settings: &Path, control: &Path) -> Result<(), ServerError> {
+    let settings: Settings = server::settings(settings)?;
     let sockets = Sockets::open(&settings).await?;
-    let listener = UnixListener::bind(control)
-        .map_err(|source| DaemonError::Open { what: control.display().to_string(), source })?;
+    let listener = server::listen(control)?;
     let (asked, requests) = mpsc::channel(4);
     let accepting = tokio::spawn(accept(listener, asked));
     println!("{READY}");
@@ -80,12 +48,10 @@ struct Sockets {
 }
 
 impl Sockets {
-    async fn open(settings: &Settings) -> Result<Self, DaemonError> {
+    async fn open(settings: &Settings) -> Result<Self, ServerError> {
         let udp = async |port| {
             let address = SocketAddrV4::new(settings.local, port);
-            UdpSocket::bind(address)
-                .await
-                .map_err(|source| DaemonError::Open { what: format!("UDP {address}"), source })
+            UdpSocket::bind(address).await.map_err(ServerError::open(format!("UDP {address}")))
         };
         let (ike, natt) = (udp(500).await?, udp(4500).await?);
         let esp = RawSocket::open_here(settings.local, protocol::ESP)?;
@@ -159,13 +125,7 @@ impl Daemon {
         };
         let (ike_local, natt_local) = (local(&self.sockets.ike), local(&self.sockets.natt));
         loop {
-            let wake = self.gateway.next_timeout().map(|at| self.clock.deadline(at));
-            let sleep = async {
-                match wake {
-                    Some(at) => tokio::time::sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
+            let wake = self.gateway.next_timeout();
             tokio::select! {
                 received = self.sockets.ike.recv_from(&mut on_ike) => {
                     if let Ok((length, SocketAddr::V4(remote))) = received {
@@ -195,7 +155,7 @@ impl Daemon {
                     Some((Request::Stop, _)) | None => return,
                     Some((request, answer)) => self.answer(request, answer).await,
                 },
-                () = sleep => self.feed(Input::Timeout).await,
+                () = self.clock.wait_until(wake) => self.feed(Input::Timeout).await,
             }
         }
     }

@@ -12,7 +12,8 @@ use crate::implementations::{CellContext, ConfigFiles, Failure};
 use crate::lab::LabError;
 use crate::lab::link::Links;
 use crate::lab::process::{Lines, Process, Program};
-use crate::pfkey::daemon::{DaemonSettings, READY};
+use crate::lab::server::READY;
+use crate::pfkey::daemon::DaemonSettings;
 
 /// The program's name in failures.
 const KEY_ENGINE: &str = "the key engine";

@@ -32,6 +32,14 @@ impl Clock {
         tokio::time::Instant::from_std(self.start + at.since_start())
     }
 
+    /// Waits until `wake`, or for ever when a machine wants nothing of the clock.
+    pub async fn wait_until(&self, wake: Option<Instant>) {
+        match wake {
+            Some(at) => tokio::time::sleep_until(self.deadline(at)).await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// The instant of a kernel time stamp that was taken in the recent past, `stamp` after the Unix epoch.
     ///
     /// The stamp's age is measured on the wall clock now, so that a wall clock set during the run moves only the frames

@@ -1,6 +1,5 @@
 //! The internet in real time: the state machine between the two ports of the internet's namespace.
 
-use std::future::pending;
 use std::io;
 
 use tokio::sync::mpsc;
@@ -64,13 +63,7 @@ impl Forwarder {
         mut observe: impl FnMut(Observed),
     ) -> Result<(), LabError> {
         loop {
-            let wake = self.internet.next_timeout().map(|at| self.clock.deadline(at));
-            let timeout = async {
-                match wake {
-                    Some(at) => tokio::time::sleep_until(at).await,
-                    None => pending().await,
-                }
-            };
+            let wake = self.internet.next_timeout();
             tokio::select! {
                 received = self.dut.recv() => self.take(Side::Dut, received, &mut observe).await?,
                 received = self.cisco.recv() => self.take(Side::Cisco, received, &mut observe).await?,
@@ -78,7 +71,7 @@ impl Forwarder {
                     Some(command) => self.step(Input::Command(command), &mut observe).await?,
                     None => break,
                 },
-                () = timeout => self.step(Input::Timeout, &mut observe).await?,
+                () = self.clock.wait_until(wake) => self.step(Input::Timeout, &mut observe).await?,
             }
         }
         while let Some(received) = self.dut.try_recv().map_err(failed)? {

@@ -17,6 +17,7 @@ pub mod process;
 pub mod raw_socket;
 pub mod sandbox;
 pub mod schedule;
+pub mod server;
 mod sys;
 pub mod topology;
 pub mod tun;

@@ -12,10 +12,10 @@ use tokio::time::timeout;
 
 use super::{Builtin, SETTINGS, sas};
 use crate::gateway::control::{Reply, Request};
-use crate::gateway::daemon::READY;
 use crate::ike::RequestFailure;
 use crate::implementations::{BoxFuture, CellContext, Failure, Implementation, Phase, Refusal, Running, SaState};
 use crate::lab::process::{Process, Program};
+use crate::lab::server::READY;
 use crate::scenario::Tunnel;
 use crate::wire::isakmp::NotifyType;
 

@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
-use tokio::time::Instant as TokioInstant;
 
 use crate::evidence::log::{Beginning, CellHeader, EventLog, Happening, Link};
 use crate::implementations::{CellContext, ConfigFiles, DataPath, Failure, Implementation, Options, Retransmission};
@@ -313,12 +312,4 @@ fn drive_router(
 fn native_files(run: &CellRun<'_>) -> Option<ConfigFiles> {
     let files = run.cell.scenario.native.get(&run.cell.implementation)?;
     Some(files.iter().map(|(name, source)| (name.clone(), source.text.to_string())).collect())
-}
-
-/// Waits for `wake`, or for ever.
-async fn sleep_until(wake: Option<TokioInstant>) {
-    match wake {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
-    }
 }

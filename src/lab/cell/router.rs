@@ -38,7 +38,7 @@ impl RouterDriver {
     pub(super) async fn run(mut self) -> io::Result<[FramePort; 2]> {
         self.flush().await?;
         loop {
-            let wake = self.machine.next_timeout().map(|at| self.clock.deadline(at));
+            let wake = self.machine.next_timeout();
             tokio::select! {
                 received = self.outside.1.recv() => {
                     let octets = received?.bytes;
@@ -58,7 +58,7 @@ impl RouterDriver {
                     // Whoever typed it may have gone already.
                     let _ = answer.send(text);
                 }
-                () = super::sleep_until(wake) => self.machine.handle(self.clock.now(), Input::Timeout),
+                () = self.clock.wait_until(wake) => self.machine.handle(self.clock.now(), Input::Timeout),
             }
             self.flush().await?;
         }

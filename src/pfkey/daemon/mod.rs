@@ -15,7 +15,7 @@ mod ports;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -26,12 +26,10 @@ use self::clients::{Clients, Deed};
 use self::ports::{Ports, Received};
 use super::message::Direction;
 use super::{Input, KeyEngine, Output, SocketId, Treatment};
+use crate::lab::Clock;
 use crate::lab::interception::Interception;
-use crate::lab::{Clock, LabError};
+use crate::lab::server::{self, READY, ServerError};
 use crate::wire::ipv4::Ipv4Prefix;
-
-/// The line it writes when commands can come under it.
-pub const READY: &str = "ready";
 
 /// What its other lines begin with.
 pub const MARK: &str = "key engine: ";
@@ -46,44 +44,17 @@ pub struct DaemonSettings {
     pub seed: u64,
 }
 
-/// Why the key engine could not run.
-#[derive(Debug, thiserror::Error)]
-pub enum DaemonError {
-    /// Its configuration file cannot be used.
-    #[error("{path}: {reason}", path = path.display())]
-    Settings {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// Its control socket or signal handler could not be made.
-    #[error("cannot open {what}: {source}")]
-    Open {
-        /// Which.
-        what: String,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The tunnel device or a raw socket could not be set up.
-    #[error(transparent)]
-    Lab(#[from] LabError),
-}
-
 /// Runs the key engine of the settings in `settings` for the commands that come over the socket at `control`, until it is
 /// told to end by SIGTERM.
 ///
 /// # Errors
 ///
 /// When something cannot be opened.
-pub async fn run(settings: &Path, control: &Path) -> Result<(), DaemonError> {
-    let invalid = |reason: String| DaemonError::Settings { path: settings.to_owned(), reason };
-    let text = std::fs::read_to_string(settings).map_err(|error| invalid(error.to_string()))?;
-    let settings: DaemonSettings = serde_json::from_str(&text).map_err(|error| invalid(error.to_string()))?;
-    let open = |what: String| move |source| DaemonError::Open { what, source };
-    let mut terminate = signal(SignalKind::terminate()).map_err(open("a signal handler".to_owned()))?;
+pub async fn run(settings: &Path, control: &Path) -> Result<(), ServerError> {
+    let settings: DaemonSettings = server::settings(settings)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(ServerError::open("a signal handler"))?;
     let ports = Ports::open(settings.local).await?;
-    let listener = UnixListener::bind(control).map_err(open(control.display().to_string()))?;
+    let listener = server::listen(control)?;
     let clock = Clock::start();
     let wall_start = clock.wall_start().duration_since(UNIX_EPOCH).unwrap_or_default();
     let engine =
@@ -107,13 +78,7 @@ struct Daemon {
 impl Daemon {
     async fn serve(&mut self, listener: &UnixListener) {
         loop {
-            let wake = self.engine.next_timeout().map(|at| self.clock.deadline(at));
-            let sleep = async {
-                match wake {
-                    Some(at) => tokio::time::sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
+            let wake = self.engine.next_timeout();
             tokio::select! {
                 deed = self.clients.next() => self.obey(deed).await,
                 received = self.ports.recv() => match received {
@@ -138,7 +103,7 @@ impl Daemon {
                         Err(error) => println!("{MARK}a command could not come under it: {error}"),
                     }
                 },
-                () = sleep => self.feed(Input::Timeout).await,
+                () = self.clock.wait_until(wake) => self.feed(Input::Timeout).await,
             }
         }
     }

@@ -8,6 +8,7 @@ use crate::lab::LabError;
 use crate::lab::interception::EncapsulatingSocket;
 use crate::lab::link::Links;
 use crate::lab::raw_socket::RawSocket;
+use crate::lab::server::TUNNEL_MTU;
 use crate::lab::tunnel_device::TunnelDevice;
 use crate::wire::ipv4::{Ipv4Packet, Ipv4Prefix, protocol};
 use crate::wire::natt::{self, Port4500};
@@ -15,9 +16,6 @@ use crate::wire::udp::UdpDatagram;
 
 /// The name of the tunnel device.
 const INTERFACE: &str = "key0";
-
-/// Room for the headers of ESP in UDP with the largest padding and ICV.
-const TUNNEL_MTU: u32 = 1400;
 
 /// The switch of the reverse path filter, and its value for the strict one of RFC 3704.
 const REVERSE_PATH_FILTER: (&str, &str) = ("/proc/sys/net/ipv4/conf/all/rp_filter", "1");
