@@ -34,9 +34,11 @@ pub const EVENTS: &str = "events.jsonl";
 /// The folder of the attempts before the last, in a cell's folder.
 const ATTEMPTS: &str = "attempts";
 
-/// The folder of a cell of a run that writes to `out`.
+/// The folder of a cell of a run that writes to `out`: below that whatever the name, which may come from somebody's log.
 pub fn folder(out: &Path, cell: &str) -> PathBuf {
-    out.join("cells").join(cell.replace(':', "-"))
+    let name = cell.replace(':', "-");
+    let parts = Path::new(&name).components().filter(|part| matches!(part, Component::Normal(_)));
+    out.join("cells").join(parts.collect::<PathBuf>())
 }
 
 /// Writes the folder of a cell; what is there from an earlier run is replaced.
@@ -268,4 +270,17 @@ pub fn dut_log(log: &EventLog) -> String {
 
 fn lines(out: &mut String, at: Instant, text: &str) {
     let _ = writeln!(out, "{:9.3} {text}", at.since_start().as_secs_f64());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_leads_out_of_the_folder() {
+        let folder = |cell| folder(Path::new("out"), cell).display().to_string();
+        assert_eq!(folder("tunnel/plain/builtin/12.4:fixed"), "out/cells/tunnel/plain/builtin/12.4-fixed");
+        assert_eq!(folder("../../etc/./x/builtin/12.4"), "out/cells/etc/x/builtin/12.4");
+        assert_eq!(folder("/etc/x"), "out/cells/etc/x");
+    }
 }
