@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
 /// Octets that are read at a time.
-const READ: usize = 1 << 18;
+const READ: usize = 1 << 19;
 
 /// Octets kept free before what [`ReadAhead`] reads, for the part of a packet that the buffer before it ended in.
 const HEADROOM: usize = 1 << 16;
@@ -193,7 +193,7 @@ mod tests {
     fn taken(mut window: Window<impl Input>) -> (Vec<u8>, Option<io::Error>) {
         let mut all = Vec::new();
         for round in 0_usize.. {
-            let count = [0, 1, 24, 1400, 65_535, 70_000, 300_000][round % 7];
+            let count = [0, 1, 24, 1400, 65_535, 70_000, 700_000][round % 7];
             match window.take(count) {
                 Ok(range) => {
                     let short = range.len() < count;
