@@ -1,14 +1,15 @@
 //! Running cells, live, on a terminal; elsewhere nothing moves and only the finished cells are told.
 
-use std::env;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use std::{env, fmt};
 
 use anstyle::{AnsiColor, Style};
 use console::Term;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
 use super::{CellReport, CellResult, Summary, Terminal};
 
@@ -30,21 +31,32 @@ pub struct Progress {
     live: Option<Live>,
 }
 
-/// The lines at the foot of the terminal that are drawn again and again. The cursor stands below them, so that what the
-/// terminal echoes there, such as ^C, is overwritten too.
+/// The lines at the foot of the terminal that are drawn again and again.
 struct Live {
-    shown: Arc<Mutex<Shown>>,
+    board: Arc<Mutex<Board>>,
     began: Instant,
-    /// Dropped, it ends the drawing.
-    ending: Option<mpsc::Sender<()>>,
-    drawing: Option<JoinHandle<()>>,
+    bar: ProgressBar,
+    _uncaret: Option<Uncaret>,
 }
 
-struct Shown {
-    terminal: Term,
-    board: Board,
-    /// Lines of the board that stand on the terminal.
-    lines: usize,
+/// Keeps the terminal from writing `^C` where the cursor is, in the middle of what is drawn again.
+struct Uncaret(Termios);
+
+impl Uncaret {
+    fn new() -> Option<Self> {
+        let before = tcgetattr(io::stdout()).ok()?;
+        let mut without = before.clone();
+        without.local_modes.remove(LocalModes::ECHOCTL);
+        tcsetattr(io::stdout(), OptionalActions::Now, &without).ok()?;
+        Some(Self(before))
+    }
+}
+
+impl Drop for Uncaret {
+    fn drop(&mut self) {
+        // A terminal that is gone needs nothing.
+        let _ = tcsetattr(io::stdout(), OptionalActions::Now, &self.0);
+    }
 }
 
 impl Progress {
@@ -71,7 +83,7 @@ impl Progress {
         let line = self.terminal.line(cell);
         self.change(|board, _| board.finished(&cell.name, cell.result, cell.verdict.is_some()));
         match &self.live {
-            Some(live) => locked(&live.shown).draw(&line, live.began.elapsed()),
+            Some(live) => live.bar.println(line),
             None => drop(writeln!(io::stdout(), "{line}")),
         }
     }
@@ -88,60 +100,38 @@ impl Progress {
 
     fn change(&mut self, change: impl FnOnce(&mut Board, Duration)) {
         if let Some(live) = &self.live {
-            change(&mut locked(&live.shown).board, live.began.elapsed());
+            change(&mut locked(&live.board), live.began.elapsed());
         }
     }
 }
 
 impl Live {
     fn new(board: Board) -> Self {
-        let (ending, ended) = mpsc::channel();
-        let (shown, began) =
-            (Arc::new(Mutex::new(Shown { terminal: Term::stdout(), board, lines: 0 })), Instant::now());
-        let drawn = Arc::clone(&shown);
-        let drawing = std::thread::spawn(move || {
-            while ended.recv_timeout(TICK) == Err(mpsc::RecvTimeoutError::Timeout) {
-                locked(&drawn).draw("", began.elapsed());
-            }
-        });
-        Self { shown, began, ending: Some(ending), drawing: Some(drawing) }
+        let (board, began) = (Arc::new(Mutex::new(board)), Instant::now());
+        let (drawn, terminal) = (Arc::clone(&board), Term::stdout());
+        let draw = move |_: &ProgressState, to: &mut dyn fmt::Write| {
+            let (rows, columns) = terminal.size();
+            // The last column stays free: some terminals begin a new line once it is written.
+            let size = (usize::from(rows), usize::from(columns).saturating_sub(1));
+            // What cannot be written now is drawn at the next tick.
+            let _ = to.write_str(&locked(&drawn).draw(began.elapsed(), size));
+        };
+        let style = ProgressStyle::with_template("{board}").unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout());
+        bar.set_style(style.with_key("board", draw));
+        bar.enable_steady_tick(TICK);
+        Self { board, began, bar, _uncaret: Uncaret::new() }
     }
 }
 
 impl Drop for Live {
     fn drop(&mut self) {
-        self.ending = None;
-        // The thread ends by itself; had it panicked, that would have been told.
-        let _ = self.drawing.take().map(JoinHandle::join);
-        locked(&self.shown).clear();
+        self.bar.finish_and_clear();
     }
 }
 
-fn locked(shown: &Mutex<Shown>) -> MutexGuard<'_, Shown> {
-    shown.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Shown {
-    /// Draws the board anew, below a text that stays. A terminal that cannot be written any more has nobody before it.
-    fn draw(&mut self, above: &str, now: Duration) {
-        let (rows, columns) = self.terminal.size();
-        // The last column stays free: some terminals begin a new line once it is written.
-        let board = self.board.draw(now, (usize::from(rows), usize::from(columns).saturating_sub(1)));
-        let lines = above.lines().chain(board.lines()).map(|line| format!("{line}\x1b[K\n"));
-        let text: String = [self.back()].into_iter().chain(lines).chain(["\x1b[J".to_owned()]).collect();
-        let _ = self.terminal.write_str(&text);
-        self.lines = board.lines().count();
-    }
-
-    fn clear(&mut self) {
-        let _ = self.terminal.write_str(&format!("{}\x1b[J", self.back()));
-        self.lines = 0;
-    }
-
-    /// To the beginning of what was drawn.
-    fn back(&self) -> String {
-        if self.lines == 0 { "\r".to_owned() } else { format!("\r\x1b[{}A", self.lines) }
-    }
+fn locked(board: &Mutex<Board>) -> MutexGuard<'_, Board> {
+    board.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What is drawn: the cells that run, and how far the run is. Times are since the run began.
