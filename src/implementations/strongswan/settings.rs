@@ -404,13 +404,19 @@ impl Parser<'_> {
 
 /// Whether `path` matches `pattern`, in which `*` stands for any characters but `/`.
 fn matches(pattern: &str, path: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == path,
-        Some((before, after)) => path.strip_prefix(before).is_some_and(|rest| {
-            let reach = rest.find('/').unwrap_or(rest.len());
-            (0..=reach).any(|end| rest.is_char_boundary(end) && matches(after, &rest[end..]))
-        }),
-    }
+    let slashes = |text: &str| text.matches('/').count();
+    slashes(pattern) == slashes(path)
+        && pattern.split('/').zip(path.split('/')).all(|(pattern, name)| fits(pattern, name))
+}
+
+/// The same within one folder. What stands between two `*` is taken where it comes first: no later place could do better.
+fn fits(pattern: &str, name: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == name };
+    let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
+    let behind = |left: &str, part: &str| left.find(part).map(|at| at + part.len());
+    let left = name.strip_prefix(first);
+    let left = middle.split('*').try_fold(left.unwrap_or_default(), |left, part| Some(&left[behind(left, part)?..]));
+    name.starts_with(first) && left.is_some_and(|left| left.ends_with(last))
 }
 
 #[cfg(test)]
