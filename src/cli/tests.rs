@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 use regex::Regex;
 use serde_json::Value;
 
@@ -43,11 +44,9 @@ fn own_commands(script: &str) -> Vec<Vec<String>> {
 
 /// Checks `commands` and gives their verbs.
 fn verbs(commands: Vec<Vec<String>>) -> BTreeSet<String> {
-    let verb = |words: Vec<String>| {
-        if let Err(error) = Arguments::try_parse_from(&words) {
-            panic!("{}: {error}", words.join(" "));
-        }
-        words[1].clone()
+    let verb = |words: Vec<String>| match Arguments::try_parse_from(&words) {
+        Err(error) if error.kind() != ErrorKind::DisplayHelp => panic!("{}: {error}", words.join(" ")),
+        _ => words[1].clone(),
     };
     commands.into_iter().map(verb).collect()
 }
