@@ -76,6 +76,14 @@ impl Program {
         self
     }
 
+    /// With `folder` where it is, should a private folder hide it.
+    pub fn keeping(self, folder: &Path) -> Self {
+        let hides = |private: &Path| folder.starts_with(private);
+        let hidden = ["/run", "/tmp"].map(Path::new).into_iter().any(hides)
+            || self.private_folders.iter().any(|private| hides(private));
+        if hidden && self.binds.iter().all(|bind| bind.target != folder) { self.bind(folder, folder) } else { self }
+    }
+
     /// With `folder` empty and private.
     pub fn private(mut self, folder: impl Into<PathBuf>) -> Self {
         self.private_folders.push(folder.into());

@@ -84,7 +84,6 @@ impl Daemon {
         };
         let (process, lines) = spawned
             .map_err(|error| Failure::Spawn { program: name.to_owned(), source: std::io::Error::other(error) })?;
-        let path = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect();
         let mut daemon = Self {
             command: command.clone(),
             process,
@@ -94,7 +93,7 @@ impl Daemon {
             tunnel: cell.tunnel.clone(),
             values,
             environment,
-            path,
+            path: search_path(),
             clock: cell.clock,
             patience: cell.patience,
         };
@@ -372,14 +371,25 @@ async fn start_engine(command: &Command, cell: &CellContext<'_>, log: &Log) -> R
     }
 }
 
-/// `program` with the files that are declared where they are looked for.
+/// The folders that programs are looked for in.
+fn search_path() -> Vec<PathBuf> {
+    std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect()
+}
+
+/// `program` with the files that are declared where they are looked for, and with the programs themselves, should a private
+/// folder hide them.
 fn surroundings(command: &Command, cell: &CellContext<'_>, program: Program) -> Program {
     let mut program = program.bind(cell.folder, CONFIG_INSIDE);
     program.private_folders.clone_from(&command.file.private);
     for (target, source) in &command.file.binds {
         program = program.bind(bound(source, &command.templates, cell.folder, &command.folder), target);
     }
-    program
+    let path = search_path();
+    let programs = command.program_words().filter_map(|word| command.locate(word, &path));
+    programs.fold(program, |program, file| match file.parent() {
+        Some(folder) => program.keeping(folder),
+        None => program,
+    })
 }
 
 /// `executable` with `arguments`, under the key engine if there is one.

@@ -289,7 +289,7 @@ fn program(cell: &CellContext<'_>) -> Program {
         if let Some(above) = helpers.parent().filter(|_| !helpers.is_dir()) {
             program = program.private(above);
         }
-        program = program.bind(prefix.join(FOLDER.trim_start_matches('/')), FOLDER);
+        program = program.bind(prefix.join(FOLDER.trim_start_matches('/')), FOLDER).keeping(prefix);
         path.push(prefix.join("usr/sbin"));
         path.push(":");
     }

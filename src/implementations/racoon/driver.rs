@@ -370,18 +370,9 @@ fn at<'a>(under_engine: bool, executable: &Path, arguments: impl IntoIterator<It
 
 /// `program` with its files where it looks for them, and with the programs themselves, should a private folder hide them.
 fn with_files(cell: &CellContext<'_>, tools: &Tools, program: Program) -> Program {
-    let mut program = program.bind(cell.folder, config::FOLDER_INSIDE);
-    let mut folders: Vec<&Path> = [Some(cell.program), Some(&*tools.setkey), tools.racoonctl.as_deref()]
-        .into_iter()
-        .filter_map(|program| program?.parent())
-        .filter(|folder| folder.starts_with("/tmp") || folder.starts_with("/run"))
-        .collect();
-    folders.sort_unstable();
-    folders.dedup();
-    for folder in folders {
-        program = program.bind(folder, folder);
-    }
-    program
+    let programs = [Some(cell.program), Some(&*tools.setkey), tools.racoonctl.as_deref()];
+    let folders = programs.into_iter().filter_map(|program| program?.parent());
+    folders.fold(program.bind(cell.folder, config::FOLDER_INSIDE), Program::keeping)
 }
 
 /// The user's files, which find each other where the driver lays them, with what the driver needs put at the end, where it overrides.

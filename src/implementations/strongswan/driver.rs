@@ -67,6 +67,7 @@ impl Charon {
         let program = Program::new(cell.program, [] as [&str; 0])
             .env("STRONGSWAN_CONF", CONFIG_INSIDE)
             .bind(cell.folder.join(STRONGSWAN_CONF), CONFIG_INSIDE);
+        let program = driver.prefix.iter().fold(program, |program, prefix| program.keeping(prefix));
         let program = driver.environment.iter().fold(program, |program, (name, value)| program.env(name, value));
         let (process, lines) = Process::spawn(cell.namespace, &program, cell.clock)
             .map_err(|error| Failure::Spawn { program: CHARON.to_owned(), source: std::io::Error::other(error) })?;
