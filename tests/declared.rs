@@ -3,11 +3,8 @@
 
 mod two_sides;
 
-use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::sync::Arc;
-use std::time::Duration;
 
 use ike_interop::cli;
 use ike_interop::implementations::strongswan::Strongswan;
@@ -24,7 +21,7 @@ use ike_interop::wire::ethernet::Frame;
 use ike_interop::wire::ipv4::{Ipv4Packet, protocol};
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::{Value, json};
-use two_sides::{LEFT, RIGHT, TwoSides};
+use two_sides::{LEFT, RIGHT, Ready, TwoSides, in_runtime, installed};
 
 fn main() -> ExitCode {
     // The built-in implementation and the key engine are this very program, started anew in a namespace.
@@ -69,31 +66,9 @@ fn main() -> ExitCode {
 }
 
 /// The declared implementation of the fixtures that is called `name`; what it lacks is told when it cannot run here.
-fn ready(name: &str) -> Option<Declared> {
+fn ready(name: &str) -> Option<Ready> {
     let registry = fixtures().unwrap_or_else(|failed| panic!("{}", failed.message().unwrap_or_default()));
-    let implementation = registry.driver(&name.parse().expect("a name"))?;
-    match implementation.availability(&registry.probe_host()) {
-        Availability::Ready { path, data_path, .. } => Some(Declared { implementation, program: path, data_path }),
-        Availability::Missing { reason, remedy } | Availability::Unfit { reason, remedy } => {
-            println!("those with {name} are ignored: {reason}; {remedy}");
-            None
-        }
-    }
-}
-
-/// A declared implementation that can run here.
-#[derive(Clone)]
-struct Declared {
-    implementation: Arc<dyn Implementation>,
-    program: PathBuf,
-    data_path: DataPath,
-}
-
-fn in_runtime(test: impl Future<Output = Result<(), Failed>>) -> Result<(), Failed> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let tasks = tokio::task::LocalSet::new();
-    let test = tasks.run_until(test);
-    runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), test).await? })
+    Ready::on(&registry.probe_host(), registry.driver(&name.parse().expect("a name"))?)
 }
 
 /// What the fixtures declare.
@@ -183,19 +158,18 @@ fn on_both_sides_of_right(implementation: &str) -> Result<(), Failed> {
 
 /// Both SAs of a tunnel are keyed by hand on both sides, in no more than PF_KEY itself: datagrams pass as ESP, and are
 /// counted by SAs that are each other's. With another key on one side none passes.
-async fn keyed_by_hand(manual: Declared) -> Result<(), Failed> {
-    let driver = (&*manual.implementation, &*manual.program, manual.data_path);
+async fn keyed_by_hand(manual: Ready) -> Result<(), Failed> {
     let lab = TwoSides::new().await?;
     let ours = two_sides::tunnel(NatTraversal::Auto);
     let theirs = two_sides::mirrored(&ours);
-    let (mut left, mut lines) = lab.start(&lab.left, driver, &ours, None).await?;
-    let (mut right, _) = lab.start(&lab.right, driver, &theirs, None).await?;
+    let (mut left, mut lines) = lab.start(&lab.left, &manual, &ours, None).await?;
+    let (mut right, _) = lab.start(&lab.right, &manual, &theirs, None).await?;
     assert_eq!(left.sas().await?, SaState::default());
     left.initiate().await?;
     right.initiate().await?;
     let wire = FramePort::open(&lab.right, "wan", PortOptions::default(), lab.clock)?;
     lab.echo()?;
-    let (ours, theirs) = (left.sas().await?, right.sas().await?);
+    let (ours, theirs) = (installed(&mut left, 1).await?, installed(&mut right, 1).await?);
     let ([ours], [theirs]) = (&ours.phase2[..], &theirs.phase2[..]) else { panic!("{ours:?} and {theirs:?}") };
     assert_eq!((ours.spi_in, ours.spi_out), (theirs.spi_out, theirs.spi_in));
     assert_eq!((ours.sent.packets, ours.received.packets), (1, 1));
@@ -222,7 +196,7 @@ async fn keyed_by_hand(manual: Declared) -> Result<(), Failed> {
 
     let mut other = two_sides::tunnel(NatTraversal::Auto);
     other.psk = Psk::new("another");
-    let (mut left, _) = lab.start(&lab.left, driver, &other, None).await?;
+    let (mut left, _) = lab.start(&lab.left, &manual, &other, None).await?;
     left.initiate().await?;
     assert!(lab.echo().is_err(), "nothing passes under another key");
     left.stop().await?;

@@ -4,25 +4,23 @@
 mod two_sides;
 
 use std::future::Future;
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::sync::Arc;
 
 use ike_interop::cli;
 use ike_interop::crypto::{Cipher, Hash};
 use ike_interop::implementations::racoon::Racoon;
 use ike_interop::implementations::{
-    Availability, ConfigFiles, DataPath, Failure, Host, Implementation, Options, Phase, Refusal, Retransmission,
-    Running, SaState,
+    ConfigFiles, Failure, Host, Implementation, Options, Phase, Refusal, Retransmission, Running, SaState,
 };
 use ike_interop::lab::{Namespace, sandbox};
 use ike_interop::scenario::tunnel::{NatTraversal, Tunnel};
 use libtest_mimic::{Arguments, Failed, Trial};
-use two_sides::{TwoSides, mirrored, tunnel};
+use two_sides::{Ready, TwoSides, in_runtime, installed, mirrored, tunnel};
 
 type Outcome = Result<(), Failed>;
-type Test = fn(Found) -> Pin<Box<dyn Future<Output = Outcome>>>;
+type Test = fn(Ready) -> Pin<Box<dyn Future<Output = Outcome>>>;
 
 fn main() -> ExitCode {
     // The key engine is this very program, started anew in a namespace.
@@ -33,23 +31,14 @@ fn main() -> ExitCode {
         eprintln!("{}", error.diagnostic());
         return ExitCode::from(3);
     }
-    let found = match Racoon.availability(&Host::probe()) {
-        Availability::Ready { version, path, data_path } => {
-            println!("racoon {version} at {}, ESP by {data_path}", path.display());
-            Some(Found { program: path, data_path })
-        }
-        Availability::Missing { reason, remedy } | Availability::Unfit { reason, remedy } => {
-            println!("all ignored: {reason}; {remedy}");
-            None
-        }
-    };
+    let ready = Ready::on(&Host::probe(), Arc::new(Racoon));
     let tests: [(&str, Test); 3] = [
         ("a_pair_with_pfs_comes_up_carries_traffic_and_is_deleted_on_both_sides", |found| Box::pin(terminate(found))),
         ("esp_in_udp_passes_beside_racoons_own_socket", |found| Box::pin(in_udp(found))),
         ("policies_that_setkey_does_not_take_are_told", |found| Box::pin(bad_policies(found))),
     ];
     let trials = tests.map(|(name, test)| {
-        let ready = found.clone();
+        let ready = ready.clone();
         let ignored = ready.is_none();
         let run = move || ready.map_or(Ok(()), |found| in_runtime(test(found)));
         Trial::test(name, run).with_ignored_flag(ignored)
@@ -57,26 +46,14 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials.into()).exit_code()
 }
 
-fn in_runtime(test: impl Future<Output = Outcome>) -> Outcome {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), test).await? })
-}
-
-/// A racoon that can run here.
-#[derive(Clone)]
-struct Found {
-    program: PathBuf,
-    data_path: DataPath,
-}
-
 /// Two racoons.
 struct Lab {
-    found: Found,
+    found: Ready,
     sides: TwoSides,
 }
 
 impl Lab {
-    async fn new(found: Found) -> Result<Self, Failed> {
+    async fn new(found: Ready) -> Result<Self, Failed> {
         Ok(Self { found, sides: TwoSides::new().await? })
     }
 
@@ -86,8 +63,7 @@ impl Lab {
         tunnel: &Tunnel,
         native: Option<&ConfigFiles>,
     ) -> Result<Box<dyn Running>, Failure> {
-        let racoon = (&Racoon as &dyn Implementation, &*self.found.program, self.found.data_path);
-        self.sides.start(side, racoon, tunnel, native).await.map(|(running, _)| running)
+        self.sides.start(side, &self.found, tunnel, native).await.map(|(running, _)| running)
     }
 
     async fn start_both(&self, tunnel: &Tunnel) -> Result<[Box<dyn Running>; 2], Failed> {
@@ -97,18 +73,7 @@ impl Lab {
     }
 }
 
-/// The SAs of `running` once it has `count` installed pairs. A responder has them a moment after the initiator.
-async fn installed(running: &mut Box<dyn Running>, count: usize) -> Result<SaState, Failed> {
-    loop {
-        let state = running.sas().await?;
-        if state.installed().count() == count {
-            return Ok(state);
-        }
-        tokio::task::yield_now().await;
-    }
-}
-
-async fn terminate(found: Found) -> Outcome {
+async fn terminate(found: Ready) -> Outcome {
     let lab = Lab::new(found).await?;
     let [mut left, mut right] = lab.start_both(&tunnel(NatTraversal::Auto)).await?;
     left.initiate().await?;
@@ -134,7 +99,7 @@ async fn terminate(found: Found) -> Outcome {
     Ok(())
 }
 
-async fn in_udp(found: Found) -> Outcome {
+async fn in_udp(found: Ready) -> Outcome {
     let lab = Lab::new(found).await?;
     let [mut left, mut right] = lab.start_both(&tunnel(NatTraversal::Force)).await?;
     left.initiate().await?;
@@ -146,7 +111,7 @@ async fn in_udp(found: Found) -> Outcome {
     Ok(())
 }
 
-async fn bad_policies(found: Found) -> Outcome {
+async fn bad_policies(found: Ready) -> Outcome {
     let lab = Lab::new(found).await?;
     let tunnel = tunnel(NatTraversal::Auto);
     let options = Options { data_path: lab.found.data_path, retransmission: Retransmission::default() };

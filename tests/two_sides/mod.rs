@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, UdpSocket};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ike_interop::crypto::Group;
 use ike_interop::implementations::{
-    CellContext, ConfigFiles, DataPath, Failure, Implementation, Options, Retransmission, Running,
+    Availability, CellContext, ConfigFiles, DataPath, Failure, Host, Implementation, Options, Retransmission, Running,
+    SaState,
 };
 use ike_interop::lab::link::{Links, VethEnd};
 use ike_interop::lab::process::Line;
@@ -29,6 +31,49 @@ const INNER: [Ipv4Addr; 2] = [Ipv4Addr::new(10, 1, 0, 1), Ipv4Addr::new(10, 2, 0
 
 /// How many pairs there have been.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+/// Runs a test in a runtime of its own, for a minute at most.
+pub fn in_runtime(test: impl Future<Output = Result<(), Failed>>) -> Result<(), Failed> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let tasks = tokio::task::LocalSet::new();
+    let test = tasks.run_until(test);
+    runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), test).await? })
+}
+
+/// An implementation that can run here.
+#[derive(Clone)]
+pub struct Ready {
+    pub implementation: Arc<dyn Implementation>,
+    pub program: PathBuf,
+    pub data_path: DataPath,
+}
+
+impl Ready {
+    /// The implementation, if it can run on `host`; what it lacks is told.
+    pub fn on(host: &Host, implementation: Arc<dyn Implementation>) -> Option<Self> {
+        match implementation.availability(host) {
+            Availability::Ready { version, path, data_path } => {
+                println!("{} {version} at {}, ESP by {data_path}", implementation.name(), path.display());
+                Some(Self { implementation, program: path, data_path })
+            }
+            Availability::Missing { reason, remedy } | Availability::Unfit { reason, remedy } => {
+                println!("{} is ignored: {reason}; {remedy}", implementation.name());
+                None
+            }
+        }
+    }
+}
+
+/// The SAs of `running` once it has `count` installed pairs. A responder has them a moment after the initiator.
+pub async fn installed(running: &mut Box<dyn Running>, count: usize) -> Result<SaState, Failed> {
+    loop {
+        let state = running.sas().await?;
+        if state.installed().count() == count {
+            return Ok(state);
+        }
+        tokio::task::yield_now().await;
+    }
+}
 
 /// Two namespaces with a link between them.
 pub struct TwoSides {
@@ -62,7 +107,7 @@ impl TwoSides {
     pub async fn start(
         &self,
         side: &Namespace,
-        (implementation, program, data_path): (&dyn Implementation, &Path, DataPath),
+        ready: &Ready,
         tunnel: &Tunnel,
         native: Option<&ConfigFiles>,
     ) -> Result<(Box<dyn Running>, mpsc::UnboundedReceiver<Line>), Failure> {
@@ -70,18 +115,18 @@ impl TwoSides {
         std::fs::create_dir_all(&folder).expect("the sandbox has a /run of its own");
         let (log, lines) = mpsc::unbounded_channel();
         let cell = CellContext {
-            program,
+            program: &ready.program,
             programs: &BTreeMap::new(),
             namespace: side,
             folder: &folder,
             tunnel,
             native,
-            options: Options { data_path, retransmission: Retransmission::default() },
+            options: Options { data_path: ready.data_path, retransmission: Retransmission::default() },
             clock: self.clock,
             log,
             patience: Duration::from_secs(20),
         };
-        Ok((implementation.start(&cell).await?, lines))
+        Ok((ready.implementation.start(&cell).await?, lines))
     }
 
     /// Sends a datagram from the left one to the right one and back.

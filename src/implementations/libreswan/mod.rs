@@ -141,7 +141,7 @@ mod tests {
 
     #[rstest]
     #[case("/usr/libexec/ipsec/pluto", None)]
-    #[case("/work/target/libreswan/usr/libexec/ipsec/pluto", Some("/work/target/libreswan"))]
+    #[case("/srv/target/libreswan/usr/libexec/ipsec/pluto", Some("/srv/target/libreswan"))]
     #[case("/opt/bin/pluto", None)]
     fn the_prefix_of_an_unpacked_package(#[case] pluto: &str, #[case] expected: Option<&str>) {
         assert_eq!(prefix_of(Path::new(pluto)), expected.map(Path::new));
