@@ -1,39 +1,34 @@
 //! The strongSwan driver against real charons, two at a time, in namespaces of a sandbox that `main` enters on its first
 //! line. Ignored, with the reason printed, where charon cannot run.
 
-use std::collections::BTreeMap;
+mod two_sides;
+
 use std::future::Future;
-use std::net::{Ipv4Addr, UdpSocket};
-use std::path::{Path, PathBuf};
+use std::net::Ipv4Addr;
 use std::pin::Pin;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ike_interop::implementations::strongswan::Strongswan;
 use ike_interop::implementations::{
-    Availability, CellContext, ConfigFiles, DataPath, Failure, Host, Implementation, Options, Phase, Refusal,
-    Retransmission, Running, SaState,
+    ConfigFiles, DataPath, Failure, Host, Phase, Refusal, Retransmission, Running, SaState,
 };
 use ike_interop::lab::frame_port::{FramePort, PortOptions};
-use ike_interop::lab::link::{Links, VethEnd};
 use ike_interop::lab::process::Line;
-use ike_interop::lab::{Clock, Namespace, sandbox};
-use ike_interop::scenario::tunnel::{
-    Exchange, Identities, Identity, NatTraversal, Phase1, Phase2, Psk, TrafficPair, Tunnel,
-};
+use ike_interop::lab::{Namespace, sandbox};
+use ike_interop::scenario::tunnel::{Exchange, Identities, Identity, NatTraversal, Psk, TrafficPair, Tunnel};
 use ike_interop::scenario::units::{Kilobytes, Span};
-use ike_interop::wire::ethernet::{Frame, MacAddress};
+use ike_interop::wire::ethernet::Frame;
 use ike_interop::wire::ipv4::Ipv4Packet;
 use ike_interop::wire::isakmp::{Body, Message, NotifyType, OakleyAttribute, Payload};
 use ike_interop::wire::udp::UdpDatagram;
 use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::sync::mpsc;
+use two_sides::{Ready, TwoSides, in_runtime, installed, mirrored};
 
 type Outcome = Result<(), Failed>;
-type Test = fn(Charon) -> Pin<Box<dyn Future<Output = Outcome>>>;
-
-const LEFT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
-const RIGHT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
+type Test = fn(Ready) -> Pin<Box<dyn Future<Output = Outcome>>>;
 
 fn main() -> ExitCode {
     if let Err(error) = sandbox::enter() {
@@ -42,16 +37,7 @@ fn main() -> ExitCode {
     }
     let host = Host::probe();
     println!("kernel ESP: {:?}; TUN: {:?}", host.kernel_esp, host.tun);
-    let charon = match Strongswan::default().availability(&host) {
-        Availability::Ready { version, path, data_path } => {
-            println!("charon {version} at {}, data path {data_path}", path.display());
-            Some(Charon { program: path, data_path })
-        }
-        Availability::Missing { reason, remedy } | Availability::Unfit { reason, remedy } => {
-            println!("all ignored: {reason}; {remedy}");
-            None
-        }
-    };
+    let charon = Ready::on(&host, Arc::new(Strongswan::default()));
     let tests: [(&str, Test); 12] = [
         ("starts_fast_and_stops", |charon| Box::pin(starts_fast(charon))),
         ("brings_up_every_kind_of_proposal", |charon| Box::pin(every_proposal(charon))),
@@ -75,163 +61,67 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials.into()).exit_code()
 }
 
-fn in_runtime(test: impl Future<Output = Outcome>) -> Outcome {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), test).await? })
-}
-
-/// A charon that can run here.
-#[derive(Clone)]
-struct Charon {
-    program: PathBuf,
-    data_path: DataPath,
-}
-
-/// Two namespaces with a link between them.
+/// Two charons.
 struct Lab {
-    charon: Charon,
-    left: Namespace,
-    right: Namespace,
-    left_link: Links,
-    clock: Clock,
+    charon: Ready,
+    sides: TwoSides,
 }
+
+type Started = Result<(Box<dyn Running>, mpsc::UnboundedReceiver<Line>), Failure>;
 
 impl Lab {
-    async fn new(charon: Charon) -> Result<Self, Failed> {
-        let (left, right) = (Namespace::new("left")?, Namespace::new("right")?);
-        let mut left_link = Links::open(&left)?;
-        let mut right_link = Links::open(&right)?;
-        let here = VethEnd { namespace: &left, interface: "wan", mac: MacAddress([2, 0, 0, 0, 0, 1]) };
-        let there = VethEnd { namespace: &right, interface: "wan", mac: MacAddress([2, 0, 0, 0, 0, 2]) };
-        left_link.add_veth(here, there, 1500).await?;
-        for (link, outer, inner) in [(&mut left_link, LEFT, 1), (&mut right_link, RIGHT, 2)] {
-            link.wait_up(&["wan"]).await?;
-            link.add_address(link.index("wan").await?, outer, 24).await?;
-            link.add_address(link.index("lo").await?, Ipv4Addr::new(10, inner, 0, 1), 32).await?;
-        }
-        Ok(Self { charon, left, right, left_link, clock: Clock::start() })
+    async fn new(charon: Ready) -> Result<Self, Failed> {
+        Ok(Self { charon, sides: TwoSides::new().await? })
     }
 
     async fn start(&self, side: &Namespace, tunnel: &Tunnel, native: Option<&ConfigFiles>) -> Started {
-        let folder = Path::new("/run/strongswan-test").join(side.name());
-        std::fs::create_dir_all(&folder).expect("the sandbox has a /run of its own");
-        let (log, lines) = mpsc::unbounded_channel();
-        let cell = CellContext {
-            program: &self.charon.program,
-            programs: &BTreeMap::new(),
-            namespace: side,
-            folder: &folder,
-            tunnel,
-            native,
-            options: Options { data_path: self.charon.data_path, retransmission: Retransmission::default() },
-            clock: self.clock,
-            log,
-            patience: Duration::from_secs(20),
-        };
-        Started { running: Strongswan::default().start(&cell).await, lines }
+        self.sides.start(side, &self.charon, tunnel, native).await
     }
 
     /// Both charons, the left one with `ours` and the right one with the mirror of `theirs`.
     async fn start_both(&self, ours: &Tunnel, theirs: &Tunnel) -> Result<[Box<dyn Running>; 2], Failed> {
-        let left = self.start(&self.left, ours, None).await.running?;
-        let right = self.start(&self.right, &mirrored(theirs), None).await.running?;
+        let left = self.start(&self.sides.left, ours, None).await?.0;
+        let right = self.start(&self.sides.right, &mirrored(theirs), None).await?.0;
         Ok([left, right])
     }
-
-    /// Sends a datagram from the left one's `from` to the right one's `to` and back.
-    fn echo(&self, from: Ipv4Addr, to: Ipv4Addr) -> Outcome {
-        let bind = |side: &Namespace, address| side.on_thread(move || UdpSocket::bind((address, 7)));
-        let (left, right) = (bind(&self.left, from)?, bind(&self.right, to)?);
-        let mut buffer = [0; 1500];
-        for socket in [&left, &right] {
-            socket.set_read_timeout(Some(Duration::from_secs(3)))?;
-        }
-        left.send_to(&[0x5a; 1000], (to, 7))?;
-        let (length, back) = right.recv_from(&mut buffer)?;
-        assert_eq!((length, back), (1000, (from, 7).into()));
-        right.send_to(&buffer[..length], back)?;
-        assert_eq!(left.recv(&mut buffer)?, 1000);
-        Ok(())
-    }
-}
-
-struct Started {
-    running: Result<Box<dyn Running>, Failure>,
-    lines: mpsc::UnboundedReceiver<Line>,
 }
 
 fn tunnel(phase1: &str, phase2: &str) -> Tunnel {
-    Tunnel {
-        local: LEFT,
-        remote: RIGHT,
-        psk: Psk::new("s3cret"),
-        phase1: Phase1 {
-            exchange: Exchange::Main,
-            proposals: phase1.split(',').map(|proposal| proposal.parse().unwrap()).collect(),
-            lifetime: Span::from_secs(28_800),
-        },
-        phase2: Phase2 {
-            proposals: phase2.split(',').map(|proposal| proposal.parse().unwrap()).collect(),
-            pfs: None,
-            lifetime: Span::from_secs(3600),
-            volume: Some(Kilobytes(4_608_000)),
-        },
-        traffic: vec![between("10.1.0.0/24", "10.2.0.0/24")],
-        nat_traversal: NatTraversal::Auto,
-        identities: Identities::default(),
-        dpd: None,
-    }
+    let mut tunnel = two_sides::tunnel(NatTraversal::Auto);
+    tunnel.phase1.proposals = phase1.split(',').map(|proposal| proposal.parse().unwrap()).collect();
+    tunnel.phase2.proposals = phase2.split(',').map(|proposal| proposal.parse().unwrap()).collect();
+    (tunnel.phase2.pfs, tunnel.phase2.volume) = (None, Some(Kilobytes(4_608_000)));
+    tunnel
 }
 
 fn between(local: &str, remote: &str) -> TrafficPair {
     TrafficPair::between(local.parse().unwrap(), remote.parse().unwrap())
 }
 
-/// The same tunnel seen from its other end.
-fn mirrored(tunnel: &Tunnel) -> Tunnel {
-    let mut mirrored = tunnel.clone();
-    (mirrored.local, mirrored.remote) = (tunnel.remote, tunnel.local);
-    for pair in &mut mirrored.traffic {
-        (pair.local, pair.remote) = (pair.remote, pair.local);
-    }
-    mirrored
-}
-
-/// The SAs of `running` once it has `count` installed pairs. The responder has them a moment after the initiator.
-async fn installed(running: &mut Box<dyn Running>, count: usize) -> Result<SaState, Failed> {
-    loop {
-        let state = running.sas().await?;
-        if state.installed().count() == count {
-            return Ok(state);
-        }
-        tokio::task::yield_now().await;
-    }
-}
-
-async fn starts_fast(charon: Charon) -> Outcome {
+async fn starts_fast(charon: Ready) -> Outcome {
     let lab = Lab::new(charon).await?;
     let ours = tunnel("aes256-sha1-modp1536", "aes128-sha1");
     let mut times = Vec::new();
     for _ in 0..5 {
-        let before = lab.clock.now();
-        let Started { running, mut lines } = lab.start(&lab.left, &ours, None).await;
-        let started = lab.clock.now();
-        running?.stop().await?;
-        times.push((started - before, lab.clock.now() - started));
+        let before = lab.sides.clock.now();
+        let (running, mut lines) = lab.start(&lab.sides.left, &ours, None).await?;
+        let started = lab.sides.clock.now();
+        running.stop().await?;
+        times.push((started - before, lab.sides.clock.now() - started));
         let mut log = Vec::new();
         while let Some(line) = lines.recv().await {
             log.push(line);
         }
         assert!(log.iter().any(|line| line.text.contains("added vici connection: cisco")), "{log:?}");
         assert!(log.iter().any(|line| line.text.contains("SIGTERM received")), "{log:?}");
-        assert!(log.iter().all(|line| before <= line.at && line.at <= lab.clock.now()));
+        assert!(log.iter().all(|line| before <= line.at && line.at <= lab.sides.clock.now()));
     }
     times.sort();
     println!("from exec to loaded connections, and from SIGTERM to the end (medians of five): {:?}", times[2]);
     Ok(())
 }
 
-async fn every_proposal(charon: Charon) -> Outcome {
+async fn every_proposal(charon: Ready) -> Outcome {
     for (phase1, phase2, pfs) in [
         ("des-md5-modp768", "des-md5", None),
         ("3des-md5-modp1024", "3des-md5", None),
@@ -246,11 +136,11 @@ async fn every_proposal(charon: Charon) -> Outcome {
         let mut ours = tunnel(phase1, phase2);
         ours.phase2.pfs = pfs.map(|group| group.parse().unwrap());
         let [mut left, mut right] = lab.start_both(&ours, &ours).await?;
-        let before = lab.clock.now();
+        let before = lab.sides.clock.now();
         left.initiate().await?;
-        let negotiated = lab.clock.now() - before;
+        let negotiated = lab.sides.clock.now() - before;
         installed(&mut right, 1).await?;
-        lab.echo(Ipv4Addr::new(10, 1, 0, 1), Ipv4Addr::new(10, 2, 0, 1))?;
+        lab.sides.echo()?;
         let (left_state, right_state) = (left.sas().await?, right.sas().await?);
         agree(&ours, &left_state, &right_state);
         println!("{phase1}, {phase2}: negotiated in {negotiated:?}");
@@ -292,7 +182,7 @@ fn agree(tunnel: &Tunnel, left: &SaState, right: &SaState) {
     }
 }
 
-async fn aggressive(charon: Charon) -> Outcome {
+async fn aggressive(charon: Ready) -> Outcome {
     let lab = Lab::new(charon).await?;
     let mut ours = tunnel("aes128-sha1-modp1024", "aes128-sha1");
     ours.phase1.exchange = Exchange::Aggressive;
@@ -300,14 +190,11 @@ async fn aggressive(charon: Charon) -> Outcome {
     ours.psk = Psk::new("0xnot } \"hex\" #");
     let office = Some(Identity::KeyId("office".to_owned()));
     let hub = Some(Identity::Fqdn("hub.example".to_owned()));
-    ours.identities = Identities { local: office.clone(), remote: hub.clone() };
-    let mut theirs = ours.clone();
-    // Mirroring leaves the identities as they are.
-    theirs.identities = Identities { local: hub, remote: office };
-    let [mut left, mut right] = lab.start_both(&ours, &theirs).await?;
+    ours.identities = Identities { local: office, remote: hub };
+    let [mut left, mut right] = lab.start_both(&ours, &ours).await?;
     left.initiate().await?;
     installed(&mut right, 1).await?;
-    lab.echo(Ipv4Addr::new(10, 1, 0, 1), Ipv4Addr::new(10, 2, 0, 1))?;
+    lab.sides.echo()?;
     let state = left.sas().await?;
     assert_eq!(state.phase1[0].local.identity.as_deref(), Some("office"));
     assert_eq!(state.phase1[0].remote.identity.as_deref(), Some("hub.example"));
@@ -319,16 +206,16 @@ async fn aggressive(charon: Charon) -> Outcome {
 
 /// Phase 1 as the first message shows it; phase 2, which is encrypted, as the responder tells it in its log when its own
 /// lifetimes are others.
-async fn proposals(charon: Charon) -> Outcome {
+async fn proposals(charon: Ready) -> Outcome {
     let lab = Lab::new(charon).await?;
     let ours = tunnel("aes256-sha1-modp1536,3des-md5-modp1024", "aes128-sha1");
     let mut theirs = mirrored(&ours);
     theirs.phase2.lifetime = Span::from_secs(1800);
     theirs.phase2.volume = Some(Kilobytes(1000));
-    let wire = FramePort::open(&lab.right, "wan", PortOptions::default(), lab.clock)?;
-    let mut left = lab.start(&lab.left, &ours, None).await.running?;
-    let Started { running, mut lines } = lab.start(&lab.right, &theirs, None).await;
-    let mut right = running?;
+    let wire = FramePort::open(&lab.sides.right, "wan", PortOptions::default(), lab.sides.clock)?;
+    let mut left = lab.start(&lab.sides.left, &ours, None).await?.0;
+    let (mut right, mut lines) = lab.start(&lab.sides.right, &theirs, None).await?;
+
     left.initiate().await?;
     installed(&mut right, 1).await?;
     right.stop().await?;
@@ -370,22 +257,21 @@ async fn proposals(charon: Charon) -> Outcome {
     Ok(())
 }
 
-async fn two_pairs(charon: Charon) -> Outcome {
+async fn two_pairs(charon: Ready) -> Outcome {
     let lab = Lab::new(charon).await?;
-    lab.left_link.add_address(lab.left_link.index("lo").await?, Ipv4Addr::new(10, 3, 0, 1), 32).await?;
     let mut ours = tunnel("aes128-sha1-modp1024", "aes128-sha1");
     ours.traffic.push(between("10.3.0.0/24", "10.2.0.0/24"));
     let [mut left, mut right] = lab.start_both(&ours, &ours).await?;
     left.initiate().await?;
     installed(&mut right, 2).await?;
     for from in [Ipv4Addr::new(10, 1, 0, 1), Ipv4Addr::new(10, 3, 0, 1)] {
-        lab.echo(from, Ipv4Addr::new(10, 2, 0, 1))?;
+        lab.sides.echo_between(from, Ipv4Addr::new(10, 2, 0, 1))?;
     }
     agree(&ours, &left.sas().await?, &right.sas().await?);
     Ok(())
 }
 
-async fn refusals(charon: Charon) -> Outcome {
+async fn refusals(charon: Ready) -> Outcome {
     let lab = Lab::new(charon).await?;
     let ours = tunnel("aes128-sha1-modp1024", "aes128-sha1");
     let no_proposal = |failure: &Refusal| *failure == Refusal::Notify(NotifyType::NoProposalChosen);
@@ -421,11 +307,11 @@ async fn refusals(charon: Charon) -> Outcome {
     Ok(())
 }
 
-async fn silence(charon: Charon) -> Outcome {
+async fn silence(charon: Ready) -> Outcome {
     let lab = Lab::new(charon).await?;
     let ours = tunnel("aes128-sha1-modp1024", "aes128-sha1");
-    let mut left = lab.start(&lab.left, &ours, None).await.running?;
-    let before = lab.clock.now();
+    let mut left = lab.start(&lab.sides.left, &ours, None).await?.0;
+    let before = lab.sides.clock.now();
     match left.initiate().await {
         Err(Failure::Refused { phase: Phase::One, refusal, .. }) => {
             let unanswered = Some("ID_PROT request 0 [ SA V V V V V ]".to_owned());
@@ -433,14 +319,14 @@ async fn silence(charon: Charon) -> Outcome {
         }
         other => return Err(format!("expected no answer, found {other:?}").into()),
     }
-    let waited = lab.clock.now() - before;
+    let waited = lab.sides.clock.now() - before;
     let total = Retransmission::default().total();
     assert!(waited >= total && waited < total + Duration::from_secs(5), "{waited:?}");
     assert_eq!(left.sas().await?, SaState::default());
     Ok(())
 }
 
-async fn terminate(charon: Charon) -> Outcome {
+async fn terminate(charon: Ready) -> Outcome {
     let lab = Lab::new(charon).await?;
     let ours = tunnel("aes128-sha1-modp1024", "aes128-sha1");
     let [mut left, mut right] = lab.start_both(&ours, &ours).await?;
@@ -454,11 +340,11 @@ async fn terminate(charon: Charon) -> Outcome {
     Ok(())
 }
 
-async fn dead_daemon(charon: Charon) -> Outcome {
+async fn dead_daemon(charon: Ready) -> Outcome {
     let lab = Lab::new(charon).await?;
     let ours = tunnel("aes128-sha1-modp1024", "aes128-sha1");
-    let mut left = lab.start(&lab.left, &ours, None).await.running?;
-    kill_charon_of(&lab.left)?;
+    let mut left = lab.start(&lab.sides.left, &ours, None).await?.0;
+    kill_charon_of(&lab.sides.left)?;
     match left.sas().await {
         Err(Failure::DaemonExited { status, last_lines, .. }) => {
             assert!(status.contains("signal: 9"), "{status}");
@@ -487,7 +373,7 @@ fn kill_charon_of(namespace: &Namespace) -> Outcome {
     Err("there is no charon in the namespace".into())
 }
 
-async fn native_files(charon: Charon) -> Outcome {
+async fn native_files(charon: Ready) -> Outcome {
     let lab = Lab::new(charon).await?;
     let ours = tunnel("aes128-sha1-modp1024", "aes128-sha1");
     let swanctl = r#"
@@ -509,18 +395,18 @@ async fn native_files(charon: Charon) -> Outcome {
         ("conf.d/secrets.conf".to_owned(), "secrets { ike-hub { secret = 0x733363726574 } }".to_owned()),
         ("strongswan.conf".to_owned(), "charon { load = stroke\n retransmit_tries = 1\n }".to_owned()),
     ]);
-    let mut left = lab.start(&lab.left, &ours, Some(&native)).await.running?;
-    let mut right = lab.start(&lab.right, &mirrored(&ours), None).await.running?;
+    let mut left = lab.start(&lab.sides.left, &ours, Some(&native)).await?.0;
+    let mut right = lab.start(&lab.sides.right, &mirrored(&ours), None).await?.0;
     left.initiate().await?;
     installed(&mut right, 1).await?;
-    lab.echo(Ipv4Addr::new(10, 1, 0, 1), Ipv4Addr::new(10, 2, 0, 1))?;
+    lab.sides.echo()?;
     let state = left.sas().await?;
     assert_eq!((state.phase1[0].name.as_str(), state.phase2[0].name.as_str()), ("hub", "lan"));
     agree(&ours, &state, &right.sas().await?);
     Ok(())
 }
 
-async fn bad_configurations(charon: Charon) -> Outcome {
+async fn bad_configurations(charon: Ready) -> Outcome {
     let lab = Lab::new(charon).await?;
     let ours = tunnel("aes128-sha1-modp1024", "aes128-sha1");
     for (name, text, expected) in [
@@ -530,27 +416,27 @@ async fn bad_configurations(charon: Charon) -> Outcome {
         ("ipsec.conf", "conn hub", "expected a swanctl.conf, found ipsec.conf"),
     ] {
         let native = ConfigFiles::from([(name.to_owned(), text.to_owned())]);
-        let failure = lab.start(&lab.left, &ours, Some(&native)).await.running.err().expect("it is refused");
+        let failure = lab.start(&lab.sides.left, &ours, Some(&native)).await.err().expect("it is refused");
         assert!(matches!(failure, Failure::Configuration { .. } | Failure::Native(_)), "{failure:?}");
         assert!(failure.to_string().contains(expected), "{failure}");
     }
     // Two in one namespace: the second finds its ports taken.
-    let first = lab.start(&lab.left, &ours, None).await.running?;
-    let failure = lab.start(&lab.left, &ours, None).await.running.err().expect("it has no socket");
+    let first = lab.start(&lab.sides.left, &ours, None).await?.0;
+    let failure = lab.start(&lab.sides.left, &ours, None).await.err().expect("it has no socket");
     assert!(matches!(failure, Failure::Unfit { .. }), "{failure}");
     assert_eq!(failure.to_string(), "charon started unfit: 00[NET] could not open IPv4 socket, IPv4 disabled");
     first.stop().await?;
     let mut lab = lab;
     lab.charon.program = "/nonexistent/charon".into();
-    let failure = lab.start(&lab.left, &ours, None).await.running.err().expect("there is no such program");
+    let failure = lab.start(&lab.sides.left, &ours, None).await.err().expect("there is no such program");
     assert!(matches!(failure, Failure::Spawn { .. }), "{failure}");
     lab.charon.program = "/bin/false".into();
-    let failure = lab.start(&lab.left, &ours, None).await.running.err().expect("it ends at once");
+    let failure = lab.start(&lab.sides.left, &ours, None).await.err().expect("it ends at once");
     assert!(matches!(failure, Failure::DaemonExited { .. }), "{failure}");
     Ok(())
 }
 
-async fn no_address(charon: Charon) -> Outcome {
+async fn no_address(charon: Ready) -> Outcome {
     if charon.data_path == DataPath::Kernel {
         return Ok(());
     }

@@ -131,21 +131,26 @@ impl TwoSides {
 
     /// Sends a datagram from the left one to the right one and back.
     pub fn echo(&self) -> Result<(), Failed> {
-        let (left, right) = (self.bind(0)?, self.bind(1)?);
+        self.echo_between(INNER[0], INNER[1])
+    }
+
+    /// The same from that address of the left one to that of the right one.
+    pub fn echo_between(&self, from: Ipv4Addr, to: Ipv4Addr) -> Result<(), Failed> {
+        let (left, right) = (bind(&self.left, from)?, bind(&self.right, to)?);
         let mut buffer = [0; 1500];
-        left.send_to(&[0x5a; 1000], (INNER[1], 7))?;
+        left.send_to(&[0x5a; 1000], (to, 7))?;
         let (length, back) = right.recv_from(&mut buffer)?;
-        assert_eq!((length, back), (1000, (INNER[0], 7).into()));
+        assert_eq!((length, back), (1000, (from, 7).into()));
         right.send_to(&buffer[..length], back)?;
         assert_eq!(left.recv(&mut buffer)?, 1000);
         Ok(())
     }
+}
 
-    fn bind(&self, side: usize) -> Result<UdpSocket, Failed> {
-        let socket = [&self.left, &self.right][side].on_thread(|| UdpSocket::bind((INNER[side], 7)))?;
-        socket.set_read_timeout(Some(Duration::from_secs(3)))?;
-        Ok(socket)
-    }
+fn bind(side: &Namespace, address: Ipv4Addr) -> Result<UdpSocket, Failed> {
+    let socket = side.on_thread(|| UdpSocket::bind((address, 7)))?;
+    socket.set_read_timeout(Some(Duration::from_secs(3)))?;
+    Ok(socket)
 }
 
 /// A tunnel between the two, as the left one sees it.
