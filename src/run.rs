@@ -158,7 +158,7 @@ impl Runner {
     fn prepare(&mut self, cell: Cell) -> Result<Job, Box<CellReport>> {
         let Some(implementation) = self.registry.driver(&cell.implementation) else {
             let reason = format!("there is no implementation {}", cell.implementation);
-            return Err(Box::new(CellReport::broken(&cell, reason)));
+            return Err(self.at_once(&cell, Happening::HarnessFailed { reason }));
         };
         let host = &self.host;
         let available = self
@@ -171,25 +171,27 @@ impl Runner {
             Availability::Ready { version, path, data_path } => (version, path, data_path),
             // What could be there: a strict run fails without it.
             Availability::Missing { reason, remedy } => {
-                return Err(self.skip(&cell, Happening::Skipped { reason, remedy, strict }));
+                return Err(self.at_once(&cell, Happening::Skipped { reason, remedy, strict }));
             }
             Availability::Unfit { reason, remedy } => {
-                return Err(self.skip(&cell, Happening::Skipped { reason, remedy, strict: false }));
+                return Err(self.at_once(&cell, Happening::Skipped { reason, remedy, strict: false }));
             }
         };
         let lacking = self.prover.lacking(&*implementation, &self.host, &cell.scenario.tunnel);
         let unsupported = |what: String, why: &str| {
             let (implementation, why) = (cell.implementation.to_string(), why.to_owned());
             let reason = Unsupported { implementation, what, why }.to_string();
-            Err(self.skip(&cell, Happening::Skipped { reason, remedy: String::new(), strict }))
+            Err(self.at_once(&cell, Happening::Skipped { reason, remedy: String::new(), strict }))
         };
         let lacking = match lacking {
             Ok(lacking) => lacking,
-            Err(unproved) => return Err(Box::new(CellReport::broken(&cell, unproved.to_string()))),
+            Err(unproved) => {
+                return Err(self.at_once(&cell, Happening::HarnessFailed { reason: unproved.to_string() }));
+            }
         };
         if let Err(unsupported) = implementation.supports(&cell.scenario.tunnel, data_path) {
             let (reason, remedy) = (unsupported.to_string(), String::new());
-            return Err(self.skip(&cell, Happening::Skipped { reason, remedy, strict }));
+            return Err(self.at_once(&cell, Happening::Skipped { reason, remedy, strict }));
         }
         if let Some(capability) = lacking {
             let why = implementation.why_not(&capability).unwrap_or("it does not have that capability");
@@ -201,7 +203,8 @@ impl Runner {
         let programs = self.host.programs.clone();
         let shelf = Shelf::of(&cell, &implementation.filed_under(data_path));
         let reviewed = self.reviewed(&shelf, cell.release).map_err(|error| {
-            Box::new(CellReport::broken(&cell, format!("cannot read the reviewed transcript: {error}")))
+            let reason = format!("cannot read the reviewed transcript: {error}");
+            self.at_once(&cell, Happening::HarnessFailed { reason })
         })?;
         let configs = configs(&cell, &*implementation, data_path);
         let folder = artifacts::folder(&self.settings.out, &cell.name);
@@ -209,11 +212,11 @@ impl Runner {
         Ok(Job { cell, implementation, program, programs, version, data_path, folder, seed, strict, configs, reviewed })
     }
 
-    /// Writes down that a cell cannot run here, so that its log alone says so.
-    fn skip(&self, cell: &Cell, skipped: Happening) -> Box<CellReport> {
+    /// Writes down why a cell cannot run here, so that its log alone says so.
+    fn at_once(&self, cell: &Cell, why: Happening) -> Box<CellReport> {
         let beginning = Beginning { seed: self.settings.seed, ..Beginning::default() };
         let header = CellHeader::new(cell, "", SystemTime::now(), beginning);
-        let log = EventLog::brief(header, skipped);
+        let log = EventLog::brief(header, why);
         let folder = artifacts::folder(&self.settings.out, &cell.name);
         // What an earlier run left there is no evidence of this one; that there is nothing to remove is as good.
         let _ = std::fs::remove_dir_all(&folder);

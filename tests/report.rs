@@ -133,7 +133,8 @@ fn shards_are_merged_into_the_whole() {
     let twice = folder("shard-twice");
     copy(&one, &twice);
     let output = program(&["merge", &paths[0], twice.to_str().unwrap(), &paths[1], "--out", &paths[2]]);
-    assert!(told(&output).contains("was run more than once; the last run counts"), "{}", told(&output));
+    let twice = "phase1/lost-main-mode-4/builtin/12.4 and phase1/lost-main-mode-4/builtin/15.x were run more than once";
+    assert!(told(&output).contains(twice), "{}", told(&output));
     assert_eq!(fs::read(whole.join("results.json")).unwrap(), fs::read(run.join("results.json")).unwrap());
 }
 
@@ -160,6 +161,65 @@ fn logs_that_cannot_be_used_are_told_and_the_others_used() {
     assert_eq!(results["cells"].as_array().unwrap().len(), 6);
     assert_eq!(results["summary"]["error"], 1, "the cell of which half is known");
     assert_eq!(results["summary"]["pass"], 5);
+}
+
+#[test]
+fn what_earlier_runs_left_in_the_folder_is_not_told() {
+    let Some(run) = run() else { return };
+    let out = folder("run-again");
+    copy(run, &out);
+    let path = out.to_str().unwrap();
+    let results = || fs::read_to_string(out.join("results.json")).unwrap();
+    let output = program(&["run", "tunnel/plain", "-i", "builtin", "--ios", "15.x", "--out", path]);
+    assert!(output.status.success(), "{}", told(&output));
+    let of_run = results();
+    assert_eq!(of_run.matches("\"name\"").count(), 1, "{of_run}");
+    let output = program(&["report", path]);
+    assert!(output.status.success(), "{}", told(&output));
+    assert!(told(&output).contains("7 cells of earlier runs lie there too, and are not told"), "{}", told(&output));
+    assert_eq!(results(), of_run);
+    // What the list cannot tell is told, and what should be there too.
+    fs::write(out.join("run.json"), r#"{ "version": 9 }"#).unwrap();
+    let output = program(&["report", path]);
+    assert!(told(&output).contains("run.json: the list of the run's cells has version 9"), "{}", told(&output));
+    assert_eq!((output.status.code(), results().matches("\"name\"").count()), (Some(2), 8));
+    fs::write(out.join("run.json"), r#"{ "version": 1, "shard": null, "cells": ["a/b/builtin/12.4"] }"#).unwrap();
+    let output = program(&["report", path]);
+    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+    assert!(told(&output).contains("1 of its 1 cells had: there is no event log of a/b/builtin/12.4"));
+}
+
+#[test]
+fn shards_that_are_not_there_are_told() {
+    if run().is_none() {
+        return;
+    }
+    let (parts, whole) = (folder("parts"), folder("parts-whole"));
+    let paths = [&parts, &whole].map(|path| path.to_str().unwrap().to_owned());
+    let part = |index: usize| {
+        let (out, shard) = (format!("{}/{index}", paths[0]), format!("{index}/4"));
+        let output = program(&["run", "tunnel/plain", "-i", "builtin", "--shard", &shard, "--out", &out]);
+        assert!(output.status.success(), "{}", told(&output));
+    };
+    [1, 2, 4].into_iter().for_each(part);
+    let merge = || program(&["merge", &paths[0], "--out", &paths[1]]);
+    let output = merge();
+    assert!(told(&output).contains("shard 3 of 4 is not among what is merged"), "{}", told(&output));
+    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+    part(3);
+    let output = merge();
+    assert!(output.status.success() && told(&output).contains("3 passed"), "{}", told(&output));
+    // One of them again, into the whole: the last run of a cell counts, whatever is read first.
+    let cell = |folder: &Path| folder.join("cells/tunnel/plain/builtin/15.x/events.jsonl");
+    let output =
+        program(&["run", "tunnel/plain", "-i", "builtin", "--ios", "15.x", "--out", &format!("{}/5", paths[0])]);
+    assert!(output.status.success(), "{}", told(&output));
+    let again = fs::read(cell(&parts.join("5"))).unwrap();
+    for _ in 0..2 {
+        let output = program(&["merge", &paths[0], &paths[1], "--out", &paths[1]]);
+        assert!(output.status.success() && told(&output).contains("3 passed"), "{}", told(&output));
+        assert!(fs::read(cell(&whole)).unwrap() == again, "another run of the cell");
+    }
 }
 
 /// A scenario of its own that cannot go as it expects.
@@ -199,6 +259,14 @@ fn what_earlier_attempts_left_is_kept_and_told() {
     let output = program(&["report", &paths[1]]);
     assert!(!told(&output).contains("more than once"), "{}", told(&output));
     assert_eq!(fs::read_to_string(out.join("junit.xml")).unwrap(), junit);
+    // They go with their cell.
+    let whole = folder("retries-merged");
+    let output = program(&["merge", &paths[1], "--out", whole.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+    for file in ["events.jsonl", "transcript.txt", "configs/cisco/running-config.ios"] {
+        let [one, other] = [&out, &whole].map(|out| out.join("cells/plain/builtin/15.x/attempts/2").join(file));
+        assert_eq!(fs::read(one).unwrap(), fs::read(other).unwrap(), "{file}");
+    }
 }
 
 #[test]
@@ -294,7 +362,8 @@ fn an_interrupted_run_writes_what_has_ended() {
     assert!(screen.contains(&format!("interrupted: {ended} of 8 cells")), "{screen}");
     assert!(!screen.contains('[') && !screen.contains("0s ") && !screen.contains('^'), "{screen}");
     let logs = program(&["report", out.to_str().unwrap()]);
-    assert!(logs.status.success(), "half a cell is left behind: {}", told(&logs));
+    let gap = format!("the run ended before {} of its 8 cells had: there is no event log of ", 8 - ended);
+    assert!(logs.status.code() == Some(1) && told(&logs).contains(&gap), "{}", told(&logs));
     assert_eq!(results, serde_json::from_slice::<Value>(&fs::read(out.join("results.json")).unwrap()).unwrap());
 }
 

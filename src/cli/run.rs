@@ -12,7 +12,7 @@ use super::{BAD_INPUT, SUCCESS, UNEXPECTED, UNFIT_MACHINE, refuse};
 use crate::diag::Diagnostic;
 use crate::lab::sandbox;
 use crate::lab::schedule::{self, Stop};
-use crate::report::{self, CellReport, Github, Progress, Project, Summary, USUAL_SEED};
+use crate::report::{self, CellReport, Github, Progress, Project, Roster, Summary, USUAL_SEED};
 use crate::run::{Runner, Settings, Snapshots, proposals_wanted, usual_jobs};
 
 /// Run scenarios against the simulated router, and judge what happens.
@@ -52,8 +52,10 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let selecting = &arguments.selecting;
-    let chosen = selecting.registry().and_then(|registry| Ok((selecting.cells(registry.names())?, registry)));
-    let (cells, registry) = match chosen {
+    let chosen = selecting
+        .registry()
+        .and_then(|registry| Ok((selecting.cells(registry.names())?, selecting.shard_wanted()?, registry)));
+    let (cells, shard, registry) = match chosen {
         Ok(chosen) => chosen,
         Err(errors) => {
             refuse(&errors);
@@ -78,6 +80,11 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let cells_wanted = if cells.len() == 1 { "1 cell".to_owned() } else { format!("{} cells", cells.len()) };
     println!("{cells_wanted}, {} at a time, seed {}", settings.jobs, settings.seed);
     let wanted = cells.len();
+    let roster = Roster::new(cells.iter().map(|cell| cell.name.clone()), shard);
+    if let Err(error) = roster.begin(&arguments.out) {
+        refuse(&[Diagnostic::plain(format!("cannot write to {}: {error}", arguments.out.display()))]);
+        return UNEXPECTED.into();
+    }
     let mut runner = Runner::new(settings, registry);
     let interrupted = match stop_on_signals(runner.stop()) {
         Ok(interrupted) => interrupted,

@@ -95,7 +95,11 @@ impl Selecting {
     }
 
     /// The shard given, or that of the CI job.
-    fn shard_wanted(&self) -> Result<Option<Shard>, Vec<Diagnostic>> {
+    ///
+    /// # Errors
+    ///
+    /// When the CI job says nonsense.
+    pub fn shard_wanted(&self) -> Result<Option<Shard>, Vec<Diagnostic>> {
         if self.shard.is_some() {
             return Ok(self.shard);
         }

@@ -34,11 +34,16 @@ pub const EVENTS: &str = "events.jsonl";
 /// The folder of the attempts before the last, in a cell's folder.
 const ATTEMPTS: &str = "attempts";
 
+/// The folder in which those of the cells of a run lie that writes to `out`.
+pub fn cells(out: &Path) -> PathBuf {
+    out.join("cells")
+}
+
 /// The folder of a cell of a run that writes to `out`: below that whatever the name, which may come from somebody's log.
 pub fn folder(out: &Path, cell: &str) -> PathBuf {
     let name = cell.replace(':', "-");
     let parts = Path::new(&name).components().filter(|part| matches!(part, Component::Normal(_)));
-    out.join("cells").join(parts.collect::<PathBuf>())
+    cells(out).join(parts.collect::<PathBuf>())
 }
 
 /// Writes the folder of a cell; what is there from an earlier run is replaced.
@@ -67,6 +72,19 @@ pub fn set_aside(folder: &Path, attempt: usize) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The folders of the attempts before the last, below a cell's folder; none where it was tried once.
+///
+/// # Errors
+///
+/// When they cannot be read.
+pub fn attempts(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    match fs::read_dir(folder.join(ATTEMPTS)) {
+        Ok(entries) => entries.map(|entry| Ok(entry?.path())).collect(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Writes everything of a cell's folder that is made from its event log.

@@ -335,6 +335,19 @@ impl EventLog {
         Self { header, entries: entries.into() }
     }
 
+    /// Reads the header of a log, and nothing more.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, does not begin with a header, or another version wrote it.
+    pub fn head(input: impl BufRead) -> Result<CellHeader, LogError> {
+        let mut line = Vec::new();
+        input.take(MAX_LINE).read_until(b'\n', &mut line)?;
+        check_version(&line)?;
+        let first: Entry = serde_json::from_slice(&line).map_err(|_| LogError::NoHeader)?;
+        Ok(Self::new(vec![first])?.header)
+    }
+
     /// Reads a log, up to its first damaged line.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ mod junit;
 mod progress;
 mod project;
 mod reading;
+mod roster;
 mod summary;
 mod terminal;
 #[cfg(test)]
@@ -26,7 +27,8 @@ pub use json::{ResultCell, ResultChange, ResultsError, read_results, results_jso
 pub use junit::junit_xml;
 pub use progress::Progress;
 pub use project::Project;
-pub use reading::{Reading, ReadingError, event_logs};
+pub use reading::{Evidence, Reading, ReadingError, Run};
+pub use roster::{ROSTER, Roster, RosterError};
 pub use terminal::{Terminal, wants_colour};
 
 use crate::evidence::log::{Attempt, EventLog};
@@ -218,6 +220,9 @@ fn quoted(words: &str) -> String {
 /// The seed of a run that is given none.
 pub const USUAL_SEED: u64 = 1;
 
+/// The files of what a run tells of all its cells together.
+const REPORTS: [&str; 3] = ["results.json", "junit.xml", "report.html"];
+
 /// Writes what a run tells of all its cells together: `results.json`, `junit.xml` and `report.html`.
 ///
 /// # Errors
@@ -225,9 +230,12 @@ pub const USUAL_SEED: u64 = 1;
 /// When a file cannot be written.
 pub fn write_files(out: &Path, cells: &[CellReport], project: &Project) -> io::Result<()> {
     fs::create_dir_all(out)?;
-    fs::write(out.join("results.json"), results_json(cells, out))?;
-    fs::write(out.join("junit.xml"), junit_xml(cells, project).map_err(io::Error::other)?)?;
-    fs::write(out.join("report.html"), report_html(cells, out).map_err(io::Error::other)?)
+    let junit = junit_xml(cells, project).map_err(io::Error::other)?;
+    let page = report_html(cells, out).map_err(io::Error::other)?;
+    for (name, text) in REPORTS.into_iter().zip([results_json(cells, out), junit, page]) {
+        fs::write(out.join(name), text)?;
+    }
+    Ok(())
 }
 
 /// The result of a judged cell: a known failure that passes is a failure, so that the list of them stays true.

@@ -5,6 +5,8 @@ use std::ops::Range;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::diag::{Diagnostic, Source};
 use crate::ios::Release;
 use crate::scenario::Scenario;
@@ -124,7 +126,8 @@ fn unknown_name(name: &str, cells: &[Cell]) -> Diagnostic {
 }
 
 /// One of several parts of the cells, told apart by a hash of their names, so that no machine needs to know the others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Shard {
     index: u32,
     count: u32,
@@ -145,6 +148,11 @@ impl Shard {
         }
     }
 
+    /// Which part it is, from 1, and of how many.
+    pub fn place(self) -> (u32, u32) {
+        (self.index, self.count)
+    }
+
     /// Whether the cell of that name belongs to this part.
     pub fn holds(self, name: &str) -> bool {
         // FNV-1a of 64 bits: the same on every machine and in every version of the program.
@@ -152,6 +160,20 @@ impl Shard {
             .bytes()
             .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
         hash % u64::from(self.count) == u64::from(self.index - 1)
+    }
+}
+
+impl From<Shard> for String {
+    fn from(shard: Shard) -> Self {
+        shard.to_string()
+    }
+}
+
+impl TryFrom<String> for Shard {
+    type Error = UnknownShard;
+
+    fn try_from(text: String) -> Result<Self, UnknownShard> {
+        text.parse()
     }
 }
 
