@@ -248,7 +248,7 @@ impl Runner {
     /// The reviewed transcript that a cell is held against.
     fn reviewed(&self, shelf: &Shelf, release: Release) -> io::Result<Option<Reviewed>> {
         let Some(fails_from) = self.settings.snapshots.fails_from() else { return Ok(None) };
-        Ok(shelf.reviewed(release)?.map(|(file, text)| Reviewed { file, text, fails_from }))
+        Ok(shelf.reviewed_file(release)?.map(|(file, text)| Reviewed { file, text, fails_from }))
     }
 
     /// Keeps the transcript of a cell that went as expected otherwise.

@@ -346,7 +346,7 @@ impl RanCell {
             "the transcript of {} is not the one reviewed in {}:\n{lines}\n{}",
             self.report.name,
             reviewed.file.display(),
-            snapshot::diff(&reviewed.text, &self.transcript)
+            snapshot::diff(reviewed.transcript(), &self.transcript)
         );
     }
 

@@ -11,7 +11,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use super::snapshot::Weight;
+use super::snapshot::{Weight, contents};
+use crate::diag::Source;
 use crate::ike::KeyRecord;
 use crate::implementations::SaState;
 use crate::ios::Release;
@@ -181,11 +182,30 @@ pub type Configs = BTreeMap<String, String>;
 pub struct Reviewed {
     /// The file it is in.
     pub file: PathBuf,
-    /// The transcript.
+    /// The file's text: the transcript behind insta's header.
     pub text: String,
     /// The lightest change by which the cell fails.
     #[serde(default)]
     pub fails_from: Weight,
+}
+
+impl Reviewed {
+    /// The transcript.
+    pub fn transcript(&self) -> &str {
+        contents(&self.text)
+    }
+
+    /// The file.
+    pub fn source(&self) -> Source {
+        Source::new(self.file.clone(), self.text.as_str())
+    }
+
+    /// Where in the file's text that line of the transcript begins, counted from 1.
+    pub fn begin_of(&self, line: usize) -> usize {
+        let transcript = self.transcript();
+        let before: usize = transcript.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+        self.text.len() - transcript.len() + before
+    }
 }
 
 /// What a run knows of a cell before it begins.

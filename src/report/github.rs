@@ -98,7 +98,9 @@ fn error<'a>(cell: &'a CellReport, project: &Project) -> Option<Annotation<'a>> 
                 let (line, column) = source.line_column(range.start);
                 (project.name(&source.path), line, column)
             });
-            let message = format!("expected {}\nfound {}", cut(&failure.expected), cut(&failure.found));
+            let why = cell.verdict.as_ref().is_some_and(|verdict| !verdict.unexpected_findings().is_empty());
+            let why = if why { format!("{}\n", cut(&cell.cause())) } else { String::new() };
+            let message = format!("{why}expected {}\nfound {}", cut(&failure.expected), cut(&failure.found));
             (format!("{}: {}", cell.scenario, failure.what), place, message)
         }
         None => (cell.scenario.clone(), top_of_scenario(cell, project), cell.reason.clone().unwrap_or_default()),
@@ -116,7 +118,7 @@ fn warning<'a>(cell: &'a CellReport, project: &Project) -> Option<Annotation<'a>
     let verdict = cell.verdict.as_ref().filter(|verdict| !verdict.changes.is_empty())?;
     let title = format!("{}: another transcript than the reviewed one", cell.scenario);
     let message: Vec<String> = verdict.changes.iter().map(ToString::to_string).collect();
-    let place = cell.reviewed.as_ref().map(|file| (project.name(file), 1, 1));
+    let place = cell.reviewed.as_ref().map(|(file, line)| (project.name(file), *line, 1));
     Some(Annotation { kind: "warning", title, place, message: cut(&message.join("\n")), cells: vec![cell] })
 }
 

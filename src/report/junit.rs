@@ -13,7 +13,7 @@ use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStat
 use super::project::Project;
 use super::{CellReport, CellResult};
 use crate::evidence::log::Attempt;
-use crate::verdict::artifact;
+use crate::verdict::{Finding, Verdict, artifact};
 
 /// The longest transcript in a report, in octets; of longer ones the end is there.
 const MAX_TRANSCRIPT: usize = 16 << 10;
@@ -127,7 +127,7 @@ fn rerun(number: usize, attempt: &Attempt) -> TestRerun {
 
 /// Everything that was not as expected, and what is wrong with the configurations.
 pub(super) fn details(cell: &CellReport, project: &Project) -> String {
-    let mut text = String::new();
+    let mut text = findings(cell.verdict.iter().flat_map(Verdict::unexpected_findings), project);
     for failure in cell.verdict.iter().flat_map(|verdict| &verdict.failures) {
         let value = |text: &str| text.trim_end().replace('\n', "\n            ");
         let (expected, found) = (value(&failure.expected), value(&failure.found));
@@ -140,9 +140,15 @@ pub(super) fn details(cell: &CellReport, project: &Project) -> String {
             let _ = writeln!(text, "  look at   {}", project.name(&folder.join(failure.place)));
         }
     }
-    let difference = cell.difference().unwrap_or_default();
-    text.push_str(difference);
-    for finding in cell.verdict.iter().flat_map(|verdict| &verdict.findings) {
+    text.push_str(cell.difference().unwrap_or_default());
+    text.push_str(&findings(cell.verdict.iter().flat_map(Verdict::expected_findings), project));
+    text
+}
+
+/// What is wrong with the configurations, and where.
+fn findings<'a>(findings: impl Iterator<Item = &'a Finding>, project: &Project) -> String {
+    let mut text = String::new();
+    for finding in findings {
         let _ = writeln!(text, "{}: {}", finding.code, finding.message);
         for mark in &finding.lines {
             let (line, column) = mark.source.line_column(mark.range.start);

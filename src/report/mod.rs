@@ -112,8 +112,8 @@ pub struct CellReport {
     pub duration: Duration,
     /// The attempts before the last, none of which went as expected.
     pub earlier: Vec<Attempt>,
-    /// The reviewed transcript it was held against.
-    pub reviewed: Option<PathBuf>,
+    /// The file of the reviewed transcript it was held against, and the line at which they begin to differ, from 1.
+    pub reviewed: Option<(PathBuf, usize)>,
     /// The verdict on the last attempt; `None` when it did not run.
     pub verdict: Option<Verdict>,
     /// Where its evidence was written.
@@ -128,7 +128,6 @@ impl CellReport {
         let of = Self {
             duration: log.duration(),
             earlier: log.header.earlier.clone(),
-            reviewed: log.header.reviewed.as_ref().map(|reviewed| reviewed.file.clone()),
             artifacts: Some(artifacts.to_owned()),
             ..Self::of(cell)
         };
@@ -141,7 +140,11 @@ impl CellReport {
         let verdict = judge(cell, log);
         let (result, reason) = outcome(&verdict, log.header.attempt(), cell.known_failure());
         let story = Some(Box::new(Story::new(cell, log, Some(&verdict))));
-        Self { result, reason, verdict: Some(verdict), story, ..of }
+        let reviewed = log.header.reviewed.as_ref().map(|reviewed| {
+            let line = verdict.changes.first().map_or(1, |change| change.line);
+            (reviewed.file.clone(), reviewed.source().line_column(reviewed.begin_of(line)).0)
+        });
+        Self { result, reason, reviewed, verdict: Some(verdict), story, ..of }
     }
 
     /// A cell of which not even the log could be written.
@@ -149,10 +152,23 @@ impl CellReport {
         Self { result: CellResult::Error, reason: Some(reason.into()), ..Self::of(cell) }
     }
 
-    /// From the reviewed transcript to this one, when the cell failed by that.
+    /// Why it failed, in a line: what is wrong with the configurations and was not expected, or else its reason.
+    fn cause(&self) -> String {
+        let findings = self.verdict.as_ref().map_or(&[][..], Verdict::unexpected_findings);
+        let findings: Vec<String> =
+            findings.iter().map(|finding| format!("{} ({})", finding.message, finding.code)).collect();
+        match findings.is_empty() {
+            true => self.reason.clone().unwrap_or_default(),
+            false => findings.join("; "),
+        }
+    }
+
+    /// From the reviewed transcript to this one, when the cell failed by that alone: where more failed, that tells more.
     fn difference(&self) -> Option<&str> {
-        let failures = &self.verdict.as_ref()?.failures;
-        failures.iter().find(|failure| failure.is_transcript())?;
+        let verdict = self.verdict.as_ref()?;
+        if verdict.failures.is_empty() || !verdict.passed_but_for_the_transcript() {
+            return None;
+        }
         self.story.as_deref()?.difference.as_deref()
     }
 

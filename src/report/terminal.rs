@@ -10,7 +10,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::{CellReport, CellResult, Summary, github};
 use crate::evidence::snapshot::{Change, Weight};
-use crate::verdict::{Failure, Finding};
+use crate::verdict::{Failure, Finding, Verdict};
 
 /// Whether what is written to standard output may be coloured: it is a terminal, and neither `NO_COLOR` nor `TERM` forbid.
 pub fn wants_colour() -> bool {
@@ -123,10 +123,13 @@ impl<W: Write> Terminal<W> {
         if let (true, Some(reason)) = (failures.is_empty(), &cell.reason) {
             writeln!(self.out, "  {reason}")?;
         }
+        for finding in cell.verdict.iter().flat_map(Verdict::unexpected_findings) {
+            self.finding(finding)?;
+        }
         for failure in failures {
             self.one_failure(cell, failure)?;
         }
-        for finding in cell.verdict.iter().flat_map(|verdict| &verdict.findings) {
+        for finding in cell.verdict.iter().flat_map(Verdict::expected_findings) {
             self.finding(finding)?;
         }
         if let Some(folder) = &cell.artifacts {

@@ -50,7 +50,8 @@ fn cells() -> Vec<CellReport> {
         let text = transcript_of(&log);
         assert!(text.contains(from), "{text}");
         let file = "scenarios/tunnel/snapshots/plain@builtin.snap".into();
-        log.header.reviewed = Some(Reviewed { file, text: text.replace(from, to), fails_from: weight });
+        let text = format!("---\nsource: plain.yaml\nexpression: transcript\n---\n{}", text.replace(from, to));
+        log.header.reviewed = Some(Reviewed { file, text, fails_from: weight });
         CellReport::of_log(&plain, &log, Path::new("target/ike-interop/x"))
     };
     vec![

@@ -60,10 +60,26 @@ pub struct Verdict {
 /// What the failure is called that another transcript than the reviewed is.
 const TRANSCRIPT: &str = "transcript";
 
+/// What the failure is called that something else is wrong with the configurations than the scenario expects.
+const DIAGNOSIS: &str = "diagnosis";
+
 impl Verdict {
     /// Whether all was as expected, whatever the transcript is held against.
     pub fn passed_but_for_the_transcript(&self) -> bool {
         self.result != Outcome::Error && self.failures.iter().all(Failure::is_transcript)
+    }
+
+    /// What is wrong with the configurations when the scenario expects something else: why all the rest failed.
+    pub fn unexpected_findings(&self) -> &[Finding] {
+        match self.failures.iter().any(|failure| failure.what == DIAGNOSIS) {
+            true => &self.findings,
+            false => &[],
+        }
+    }
+
+    /// What is wrong with the configurations, as the scenario expects.
+    pub fn expected_findings(&self) -> &[Finding] {
+        &self.findings[self.unexpected_findings().len()..]
     }
 }
 
@@ -194,11 +210,12 @@ pub fn diagnose(scenario: &Scenario, log: &EventLog) -> Vec<Finding> {
 fn transcript(facts: &Facts<'_>, failures: &mut Vec<Failure>) -> Vec<Change> {
     let Some(reviewed) = &facts.log.header.reviewed else { return Vec::new() };
     let transcript = transcript_of_frames(facts.log, &facts.frames);
-    let changes = snapshot::changes(&reviewed.text, &transcript);
+    let changes = snapshot::changes(reviewed.transcript(), &transcript);
     if snapshot::heaviest(&changes) >= Some(reviewed.fails_from) {
         let expected = format!("as reviewed in {}", reviewed.file.display());
         let found = changes.iter().map(Change::to_string).collect::<Vec<_>>().join("\n");
-        let asked = Some((Source::new(reviewed.file.clone(), reviewed.text.as_str()), 0..0));
+        let begin = reviewed.begin_of(changes.first().map_or(1, |change| change.line));
+        let asked = Some((reviewed.source(), begin..begin));
         failures.push(Failure { asked, ..Failure::new(TRANSCRIPT, expected, found, artifact::TRANSCRIPT) });
     }
     changes
@@ -212,7 +229,7 @@ fn diagnosis(expected: &[Diagnosis], findings: &[Finding], failures: &mut Vec<Fa
             true => "none".to_owned(),
             false => codes.iter().map(|code| code.word()).collect::<Vec<_>>().join(", "),
         };
-        failures.push(Failure::new("diagnosis", words(&expected), words(&found), artifact::TRANSCRIPT));
+        failures.push(Failure::new(DIAGNOSIS, words(&expected), words(&found), artifact::TRANSCRIPT));
     }
 }
 

@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use similar::{DiffTag, TextDiff};
 
-use super::outline::{Node, Outline, Section};
+use super::outline::{Line, Node, Outline, Section};
 use super::payload::{Role, payloads};
 
 /// How much a change matters.
@@ -43,6 +44,8 @@ pub struct Change {
     pub place: String,
     /// What it is: `the chosen transform was ESP_AES, is ESP_3DES`.
     pub what: String,
+    /// The line of the reviewed transcript where it begins, from 1; the one before it, when there is something new.
+    pub line: usize,
 }
 
 impl fmt::Display for Change {
@@ -64,10 +67,51 @@ pub fn changes(reviewed: &str, found: &str) -> Vec<Change> {
     match (Outline::parse(reviewed), Outline::parse(found)) {
         (Ok(old), Ok(new)) if old == new => {}
         (Ok(old), Ok(new)) => changes.outlines(&old, &new),
-        (Err(error), _) => changes.major("the reviewed text", format!("is no transcript: {error}")),
-        (_, Err(error)) => changes.major("the text of this run", format!("is no transcript: {error}")),
+        (Err(error), _) => {
+            let place = Place { words: "the reviewed text".to_owned(), line: error.line };
+            changes.major(&place, format!("is no transcript: {error}"));
+        }
+        (_, Err(error)) => changes.major(&Place::top("the text of this run"), format!("is no transcript: {error}")),
     }
-    changes.into_list()
+    let mut list = changes.into_list();
+    if !list.is_empty() {
+        let differing = differing_lines(reviewed, found);
+        for change in &mut list {
+            let exact = differing.iter().find(|line| **line >= change.line);
+            change.line = exact.copied().unwrap_or(change.line);
+        }
+    }
+    list
+}
+
+/// The lines of the reviewed text that are others in the text found, or behind which there are others, in order.
+fn differing_lines(reviewed: &str, found: &str) -> Vec<usize> {
+    let diff = TextDiff::from_lines(reviewed, found);
+    let differing = diff.ops().iter().filter(|operation| operation.tag() != DiffTag::Equal);
+    let lines = differing.flat_map(|operation| {
+        let old = operation.old_range();
+        if old.is_empty() { old.start.max(1)..old.start.max(1) + 1 } else { old.start + 1..old.end + 1 }
+    });
+    lines.collect()
+}
+
+/// Where a change is: in words, and the line of the reviewed transcript at or behind which it is to be looked for.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    words: String,
+    line: usize,
+}
+
+impl Place {
+    /// Anywhere.
+    fn top(words: impl Into<String>) -> Self {
+        Self { words: words.into(), line: 1 }
+    }
+
+    /// The same in words, at that line.
+    pub(super) fn at(&self, line: Line) -> Self {
+        Self { line: line.0, ..self.clone() }
+    }
 }
 
 /// Changes as they are found, and which SPI of the one transcript is which of the other.
@@ -79,15 +123,15 @@ pub(super) struct Changes {
 }
 
 impl Changes {
-    pub(super) fn push(&mut self, weight: Weight, place: &str, what: String) {
-        self.list.push(Change { weight, place: place.to_owned(), what });
+    pub(super) fn push(&mut self, weight: Weight, place: &Place, what: String) {
+        self.list.push(Change { weight, place: place.words.clone(), what, line: place.line });
     }
 
-    pub(super) fn major(&mut self, place: &str, what: String) {
+    pub(super) fn major(&mut self, place: &Place, what: String) {
         self.push(Weight::Major, place, what);
     }
 
-    pub(super) fn minor(&mut self, place: &str, what: String) {
+    pub(super) fn minor(&mut self, place: &Place, what: String) {
         self.push(Weight::Minor, place, what);
     }
 
@@ -99,7 +143,7 @@ impl Changes {
     fn into_list(mut self) -> Vec<Change> {
         if self.list.is_empty() && self.differs {
             self.minor(
-                "everywhere",
+                &Place::top("everywhere"),
                 "only names and numbers differ, none of which means anything by itself".to_owned(),
             );
         }
@@ -129,22 +173,23 @@ impl Changes {
             self.sections(one, other, &ordinal(&old.sections, *old_index));
         }
         for index in &matching.missing {
-            let name = named(&old.sections, *index);
-            self.major(&name, "is missing".to_owned());
+            let place = Place { words: named(&old.sections, *index), line: old.sections[*index].line.0 };
+            self.major(&place, "is missing".to_owned());
         }
         for index in &matching.extra {
-            let name = named(&new.sections, *index);
-            self.major(&name, format!("is new: {}", in_short(&new.sections[*index])));
+            // Most that is new comes at the end.
+            let place = Place { words: named(&new.sections, *index), line: old.end() };
+            self.major(&place, format!("is new: {}", in_short(&new.sections[*index])));
         }
         if matching.reordered() {
-            self.minor("the exchanges", "began in another order".to_owned());
+            self.minor(&Place::top("the exchanges"), "began in another order".to_owned());
         }
     }
 
     /// Two exchanges that belong together; `which` tells it from others of its title, and is empty when it is the only one.
     fn sections(&mut self, old: &Section, new: &Section, which: &str) {
         let whole = which.trim_start_matches(" of ");
-        let place = |block: &Node| match is_flow(block) {
+        let words = |block: &Node| match is_flow(block) {
             true => format!("{} {}", old.title, masked(&block.text)),
             false if block.kind() == "=" => format!("the end of {}", if which.is_empty() { &old.title } else { whole }),
             false => format!("{}{which}", block.kind().replace('-', " ")),
@@ -160,7 +205,7 @@ impl Changes {
         let answered = [old, new].iter().all(|section| negotiating(section).nth(1).is_some());
         for (old_index, new_index) in &matching.pairs {
             let (one, other) = (&old.blocks[*old_index], &new.blocks[*new_index]);
-            let place = place(one);
+            let place = Place { words: words(one), line: one.line.0 };
             self.heads(&place, one, other);
             let role = match negotiating(old).position(|index| index == *old_index) {
                 _ if is_flow(one) => Role::Inside,
@@ -170,19 +215,21 @@ impl Changes {
             payloads(self, &place, role, &one.below, &other.below);
         }
         for index in &matching.missing {
-            self.major(&place(&old.blocks[*index]), "is missing".to_owned());
+            let lost = &old.blocks[*index];
+            self.major(&Place { words: words(lost), line: lost.line.0 }, "is missing".to_owned());
         }
         for index in &matching.extra {
-            self.major(&place(&new.blocks[*index]), "is new".to_owned());
+            self.major(&Place { words: words(&new.blocks[*index]), line: old.line.0 }, "is new".to_owned());
         }
         if matching.reordered() {
             let what = if old.blocks.iter().any(is_flow) { "the flows" } else { "the messages" };
-            self.minor(&format!("{}{which}", old.title), format!("{what} come in another order"));
+            let place = Place { words: format!("{}{which}", old.title), line: old.line.0 };
+            self.minor(&place, format!("{what} come in another order"));
         }
     }
 
     /// The lines with which two messages begin: ends, ports, protection.
-    fn heads(&mut self, place: &str, old: &Node, new: &Node) {
+    fn heads(&mut self, place: &Place, old: &Node, new: &Node) {
         self.same_spis(place, &old.text, &new.text);
         let (one, other) = (masked(&old.text), masked(&new.text));
         if one == other {
@@ -199,7 +246,7 @@ impl Changes {
     }
 
     /// Holds the SPIs of two lines that belong together against those of all lines before.
-    pub(super) fn same_spis(&mut self, place: &str, old: &str, new: &str) {
+    pub(super) fn same_spis(&mut self, place: &Place, old: &str, new: &str) {
         for (one, other) in spis(old).zip(spis(new)) {
             let known = self.spis.get(one);
             if known.is_none() && !self.spis.values().any(|known| known == other) {

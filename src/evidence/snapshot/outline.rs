@@ -9,11 +9,23 @@ pub struct Outline {
     pub sections: Vec<Section>,
 }
 
+/// The line of a text on which something stands, from 1. Outlines are the same wherever their lines stand.
+#[derive(Clone, Copy, Debug, Default, Eq)]
+pub struct Line(pub usize);
+
+impl PartialEq for Line {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
 /// What stands below one heading.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Section {
     /// The heading: `quick mode`.
     pub title: String,
+    /// Where the heading stands.
+    pub line: Line,
     /// Its messages, or the flows of ESP.
     pub blocks: Vec<Node>,
 }
@@ -23,6 +35,8 @@ pub struct Section {
 pub struct Node {
     /// The line without its indentation.
     pub text: String,
+    /// Where it stands.
+    pub line: Line,
     /// The lines one level deeper.
     pub below: Vec<Node>,
 }
@@ -48,12 +62,13 @@ impl Outline {
         // The indentations of the lines that are open, outermost first.
         let mut depths: Vec<usize> = Vec::new();
         for (index, line) in text.lines().enumerate() {
-            let wrong = |why| NoTranscript { line: index + 1, why };
+            let number = Line(index + 1);
+            let wrong = |why| NoTranscript { line: number.0, why };
             if line.trim().is_empty() {
                 continue;
             }
             if let Some(title) = line.strip_prefix("== ") {
-                sections.push(Section { title: title.trim().to_owned(), blocks: Vec::new() });
+                sections.push(Section { title: title.trim().to_owned(), line: number, blocks: Vec::new() });
                 depths.clear();
                 continue;
             }
@@ -66,11 +81,19 @@ impl Outline {
             if depths.is_empty() && depth > 0 {
                 return Err(wrong("it is indented below nothing"));
             }
-            let node = Node { text: text.trim_end().to_owned(), below: Vec::new() };
+            let node = Node { text: text.trim_end().to_owned(), line: number, below: Vec::new() };
             push_below(&mut section.blocks, depths.len(), node);
             depths.push(depth);
         }
         Ok(Self { sections })
+    }
+
+    /// The last line, from 1.
+    pub fn end(&self) -> usize {
+        fn last(nodes: &[Node]) -> Option<usize> {
+            nodes.last().map(|node| last(&node.below).unwrap_or(node.line.0))
+        }
+        self.sections.last().map_or(1, |section| last(&section.blocks).unwrap_or(section.line.0))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What changed within a message, payload by payload.
 
-use super::changes::{Changes, Weight, masked, match_up, same_tree};
+use super::changes::{Changes, Place, Weight, masked, match_up, same_tree};
 use super::outline::Node;
 
 /// What the lines below a head are.
@@ -18,7 +18,7 @@ pub(super) enum Role {
 }
 
 /// Tells what changed from the `old` payloads of a message to the `new`.
-pub(super) fn payloads(changes: &mut Changes, place: &str, role: Role, old: &[Node], new: &[Node]) {
+pub(super) fn payloads(changes: &mut Changes, place: &Place, role: Role, old: &[Node], new: &[Node]) {
     // Of some payloads there may be several that say different things: none of them became another.
     let alike = |one: &Node, other: &Node| {
         let single = role != Role::Inside && !matches!(one.kind(), "VID" | "N" | "D" | "=");
@@ -26,15 +26,18 @@ pub(super) fn payloads(changes: &mut Changes, place: &str, role: Role, old: &[No
     };
     let matching = match_up(old, new, same_tree, alike);
     for (old_index, new_index) in &matching.pairs {
-        payload(changes, place, role, &old[*old_index], &new[*new_index]);
+        let one = &old[*old_index];
+        payload(changes, &place.at(one.line), role, one, &new[*new_index]);
     }
     for index in &matching.missing {
         let lost = &old[*index];
-        changes.push(weight_of(lost), place, format!("{} is missing", in_words(lost)));
+        changes.push(weight_of(lost), &place.at(lost.line), format!("{} is missing", in_words(lost)));
     }
     for index in &matching.extra {
         let gained = &new[*index];
-        changes.push(weight_of(gained), place, format!("{} is new", in_words(gained)));
+        let before = matching.pairs.iter().filter(|(_, other)| other < index).max_by_key(|(_, other)| *other);
+        let place = before.map_or_else(|| place.clone(), |(one, _)| place.at(old[*one].line));
+        changes.push(weight_of(gained), &place, format!("{} is new", in_words(gained)));
     }
     if matching.reordered() {
         let what = if role == Role::Inside { "packets" } else { "payloads" };
@@ -43,7 +46,7 @@ pub(super) fn payloads(changes: &mut Changes, place: &str, role: Role, old: &[No
 }
 
 /// Two payloads that belong together.
-fn payload(changes: &mut Changes, place: &str, role: Role, old: &Node, new: &Node) {
+fn payload(changes: &mut Changes, place: &Place, role: Role, old: &Node, new: &Node) {
     trees(changes, place, old, new);
     if same_tree(old, new) {
         return;
@@ -62,7 +65,7 @@ fn payload(changes: &mut Changes, place: &str, role: Role, old: &Node, new: &Nod
 }
 
 /// Holds the SPIs of two trees against each other, as far as they have the same form.
-fn trees(changes: &mut Changes, place: &str, old: &Node, new: &Node) {
+fn trees(changes: &mut Changes, place: &Place, old: &Node, new: &Node) {
     if masked(&old.text) == masked(&new.text) {
         changes.same_spis(place, &old.text, &new.text);
     }
@@ -72,7 +75,7 @@ fn trees(changes: &mut Changes, place: &str, old: &Node, new: &Node) {
 }
 
 /// Two SA payloads. What is offered matters only where nothing was chosen of it.
-fn transforms(changes: &mut Changes, place: &str, role: Role, old: &Node, new: &Node) {
+fn transforms(changes: &mut Changes, place: &Place, role: Role, old: &Node, new: &Node) {
     let (word, weight) = match role {
         Role::Offer { answered: true } => ("offered", Weight::Minor),
         Role::Offer { answered: false } => ("offered", Weight::Major),

@@ -73,18 +73,23 @@ impl Shelf {
         self.folder.join(format!("{}.snap", self.stem))
     }
 
-    /// The reviewed transcript of a release, and its file.
+    /// The file of the reviewed transcript of a release, and its whole text.
     ///
     /// # Errors
     ///
     /// When it is there and cannot be read.
-    pub fn reviewed(&self, release: Release) -> io::Result<Option<(PathBuf, String)>> {
+    pub fn reviewed_file(&self, release: Release) -> io::Result<Option<(PathBuf, String)>> {
         for file in [self.own(release), self.shared()] {
-            if let Some(text) = read(&file)? {
+            if let Some(text) = read_whole(&file)? {
                 return Ok(Some((file, text)));
             }
         }
         Ok(None)
+    }
+
+    /// The reviewed transcript of a release, and its file.
+    fn reviewed(&self, release: Release) -> io::Result<Option<(PathBuf, String)>> {
+        Ok(self.reviewed_file(release)?.map(|(file, text)| (file, contents(&text).to_owned())))
     }
 
     /// Lays what a run found beside the reviewed ones where it differs, in place of what earlier runs laid there: once for all
@@ -236,8 +241,12 @@ fn pending(file: &Path) -> PathBuf {
 }
 
 fn read(file: &Path) -> io::Result<Option<String>> {
+    Ok(read_whole(file)?.map(|text| contents(&text).to_owned()))
+}
+
+fn read_whole(file: &Path) -> io::Result<Option<String>> {
     match fs::read_to_string(file) {
-        Ok(text) => Ok(Some(contents(&text).to_owned())),
+        Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(naming(file, &error)),
     }

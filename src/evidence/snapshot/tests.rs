@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::changes::{Change, Weight, changes, heaviest};
-use super::outline::{Node, Outline, Section};
+use super::outline::{Line, Node, Outline, Section};
 use super::shelf::Shelf;
 use crate::implementations::{DataPath, Registry};
 use crate::scenario;
@@ -121,7 +121,7 @@ fn vendor_ids_in_another_order_are_minor() {
 
 #[test]
 fn another_vendor_id_is_minor_whether_it_comes_goes_or_changes() {
-    let vid = || Node { text: "VID 0123456789abcdef".to_owned(), below: Vec::new() };
+    let vid = || Node { text: "VID 0123456789abcdef".to_owned(), line: Line::default(), below: Vec::new() };
     every(Some(Weight::Minor), 40, |outline| messages(outline).next().map(|first| first.below.push(vid())).is_some());
     every(Some(Weight::Minor), 40, |outline| {
         let message = first_with(outline, "VID");
@@ -375,4 +375,42 @@ fn what_is_no_transcript_is_major() {
     );
     assert_eq!(heaviest(&changes(QUICK, "  x")), Some(Weight::Major));
     assert_eq!(changes(QUICK, &QUICK.replace("\n\n", "\n\n\n")), []);
+}
+
+#[test]
+fn a_change_stands_at_its_line_of_the_reviewed_transcript() {
+    let old = "\
+== quick mode
+quick-mode-1 dut > cisco
+  SA
+    proposal 1 ESP
+      transform 1 ESP_AES: key length 128
+  VID x
+quick-mode-2 cisco > dut
+  SA
+    proposal 1 ESP
+      transform 1 ESP_AES: key length 128
+  VID y
+  NONCE 20 octets
+
+== informational
+informational dut > cisco
+  D ESP
+";
+    let new = old.replace("128", "256").replace("  VID y\n", "").replace("20 octets\n", "20 octets\n  N z\n");
+    let new = new.split_once("\n== informational").unwrap().0.to_owned() + "\n== ESP\ndut > cisco\n";
+    let told: Vec<(usize, String)> =
+        changes(old, &new).into_iter().map(|change| (change.line, change.to_string())).collect();
+    let told: Vec<(usize, &str)> = told.iter().map(|(line, text)| (*line, text.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            (10, "major: quick mode 2: the chosen transform was key length 128, is key length 256"),
+            (12, "major: quick mode 2: notification z is new"),
+            (14, "major: informational: is missing"),
+            (16, "major: ESP: is new: dut > cisco"),
+            (5, "minor: quick mode 1: the offered transform was key length 128, is key length 256"),
+            (11, "minor: quick mode 2: vendor ID y is missing"),
+        ]
+    );
 }

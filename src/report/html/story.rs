@@ -79,8 +79,8 @@ impl Story {
             let frames = frames(log);
             let transcript = transcript_of_frames(log, &frames);
             let reviewed = header.reviewed.as_ref();
-            let differs = reviewed.filter(|reviewed| reviewed.text.trim_end() != transcript.trim_end());
-            story.difference = differs.map(|reviewed| bounded(snapshot::diff(&reviewed.text, &transcript)));
+            let differs = reviewed.filter(|reviewed| reviewed.transcript().trim_end() != transcript.trim_end());
+            story.difference = differs.map(|reviewed| bounded(snapshot::diff(reviewed.transcript(), &transcript)));
             story.transcript = bounded(transcript);
             story.timeline = timeline(cell, log, &frames);
         }
