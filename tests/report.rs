@@ -514,6 +514,38 @@ fn the_page_works_in_a_browser() {
     let lost = browser.ask("return document.querySelector('.message.lost').getAttribute('aria-label')");
     assert_eq!(lost, "main-mode-4, cisco to dut, lost on its way");
 
+    // The heads of the columns stay in sight, and no name of a message is cut off on a telephone.
+    let wide = "const name = document.querySelector('.message.esp .name'); return name.scrollWidth <= name.clientWidth
+         && name.getBoundingClientRect().left >= name.closest('.seq').getBoundingClientRect().left";
+    for width in [1500, 390] {
+        browser.resize(width);
+        assert_eq!(browser.ask(wide), true, "{width}");
+    }
+    browser.press(&[Key::Escape]);
+    browser.until("return document.getElementById('cell').hidden");
+    for (width, height) in [(1500, 300), (260, 800)] {
+        browser.resize_to(width, height);
+        browser
+            .until(&format!("return document.querySelector('.scroll').classList.contains('fits') === {}", width > 400));
+        let head = browser.ask(
+            "const last = [...document.querySelectorAll('button.cell')].at(-1);
+             last.scrollIntoView({ block: 'end', behavior: 'instant' });
+             const [head, cell] = [document.querySelector('#matrix thead'), last].map(e => e.getBoundingClientRect());
+             return head.top >= -1 && head.bottom <= cell.top + 1",
+        );
+        assert_eq!(head, true, "{width} x {height}");
+    }
+    browser.resize(1500);
+    // An address that somebody has cut leads to the matrix; one of a cell to the cell, and back leads back.
+    browser.ask("location.hash = '#cell=%E0%A4'");
+    browser.until("return !document.getElementById('overview').hidden");
+    browser.ask("location.hash = '#cell=tunnel/plain/builtin/12.4'");
+    browser.until("return document.title.includes('tunnel/plain/builtin/12.4')");
+    browser.ask("history.back()");
+    browser.until("return !document.getElementById('overview').hidden");
+    browser.ask("location.hash = '#cell=phase1/lost-main-mode-4/builtin/15.x'");
+    browser.until("return document.querySelector('.message.lost') !== null");
+
     // Every text can be read in light and dark, and paper has no controls.
     for scheme in ["light", "dark"] {
         browser.emulate("", scheme);

@@ -116,7 +116,12 @@ impl Browser {
 
     /// Makes the page so many pixels wide.
     pub fn resize(&self, width: u32) {
-        let parameters = json!({ "width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": false });
+        self.resize_to(width, 1000);
+    }
+
+    /// Makes the page so many pixels wide and high.
+    pub fn resize_to(&self, width: u32, height: u32) {
+        let parameters = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
         self.post("goog/cdp/execute", &json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params": parameters }));
     }
 

@@ -9,6 +9,7 @@ mod story;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod troubles;
 
 use std::path::Path;
 
@@ -33,6 +34,7 @@ pub fn report_html(cells: &[CellReport], out: &Path) -> Result<String, minijinja
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     let summary = Summary::of(cells.iter().map(|cell| cell.result));
+    let (troubles, more_troubles) = troubles::troubles(cells);
     let results = CellResult::ALL.map(|result| {
         let count = cells.iter().filter(|cell| cell.result == result).count();
         context! { word => result.word(), symbol => symbol(result), about => result.about(), count }
@@ -44,6 +46,8 @@ pub fn report_html(cells: &[CellReport], out: &Path) -> Result<String, minijinja
             script => Value::from_safe_string(SCRIPT.to_owned()),
             data => Value::from_safe_string(script_safe(&Data::of(cells, out).to_json())),
             matrix => Value::from(Serde(matrix::Matrix::of(cells))),
+            troubles => Value::from(Serde(troubles)),
+            more_troubles,
             summary => summary.line(),
             good => summary.is_success(),
             results => results.to_vec(),

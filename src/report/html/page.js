@@ -13,7 +13,7 @@
   /** Words of lines that are always shown. */
   const LOUD = /^%(?!SYS)|mismatch|not (accept|support|found|match)|fail|invalid|no match|does not|\berror|refus|reject|retransmit|no.proposal/i;
   /** Words of lines that sound so and say nothing. */
-  const QUIET = /vendor id|hash no match|^\s*#/i;
+  const QUIET = /vendor id|hash no match|error FALSE|peer index node|^\s*#/i;
 
   /** An element with attributes and children; texts are texts, never markup. */
   const make = (name, attributes = {}, ...children) => {
@@ -133,7 +133,9 @@
   const address = cell => "#cell=" + encodeURIComponent(cell.name);
   const opened = () => {
     if (!location.hash.startsWith("#cell=")) return -1;
-    const name = decodeURIComponent(location.hash.slice("#cell=".length));
+    let name;
+    // Somebody may have written the address, or cut it.
+    try { name = decodeURIComponent(location.hash.slice("#cell=".length)); } catch { return -1; }
     return data.cells.findIndex(cell => cell.name === name);
   };
   let last = -1;
@@ -176,8 +178,9 @@
     cell.title === undefined ? null : make("p", { class: "about" }, text(cell.title) + (text(cell.about) ? "\n" + flowing(text(cell.about)) : "")),
     facts(cell),
     siblings(cell),
-    ...problems(cell),
-    ...findings(cell),
+    // What nobody expected to be wrong is why the rest failed.
+    ...(cell.failures.length > 0 && !cell.failures.some(([what]) => what === "diagnosis")
+      ? [...problems(cell), ...findings(cell)] : [...findings(cell), ...problems(cell)]),
     ...difference(cell),
     ...timeLine(cell),
     ...configs(cell),
@@ -230,12 +233,15 @@
 
   const place = (cell, file) => (cell.folder ? make("a", { href: cell.folder.split("/").map(encodeURIComponent).join("/") + "/" + file }, file) : file);
 
+  const term = (name, value) => [make("dt", {}, name), make("dd", {}, value)];
+  const told = (name, value) => make("div", {}, ...term(name, value));
+  /** A value; a long one scrolls, also by keyboard. */
+  const longValue = words => make("pre", { tabindex: words.split("\n").length > 12 ? "0" : null, "aria-label": "found" }, words);
   const problems = cell => cell.failures.length === 0 ? [] : [heading("Not as expected"), ...cell.failures.map(([what, expected, found, file, asked, transcript]) =>
-    make("section", { class: "problem" }, make("b", {}, what), make("dl", {},
-      make("dt", {}, "expected"), make("dd", {}, make("pre", {}, expected)),
-      make("dt", {}, "found"), make("dd", {}, transcript ? changes(cell) : make("pre", {}, text(found))),
-      ...(asked ? [make("dt", {}, "asked in"), make("dd", {}, make("code", {}, asked))] : []),
-      make("dt", {}, "look at"), make("dd", {}, place(cell, file)))))];
+    make("section", { class: transcript ? "problem whole" : "problem" }, make("b", {}, what), make("dl", {},
+      told("expected", make("pre", {}, expected)),
+      told("found", transcript ? changes(cell) : longValue(text(found))),
+      make("div", { class: "places" }, ...(asked ? term("asked in", make("code", {}, asked)) : []), ...term("look at", place(cell, file))))))];
 
   /** In what the transcript is another than the reviewed one. */
   const changes = cell => make("ul", { class: "changes" }, ...cell.changes.map(([weight, where, what]) =>
@@ -321,12 +327,11 @@
         body.hidden = !body.hidden;
         button.setAttribute("aria-expanded", String(!body.hidden));
       },
-    }, make("svg:svg", { "aria-hidden": "true" },
-      make("svg:line", { class: "way", x1: `${from}%`, x2: `${end}%`, y1: "25", y2: "25" }),
-      lost ? make("svg:text", { class: "cross", x: "50%", y: "31", "text-anchor": "middle" }, "✗")
-        : make("svg:svg", { x: `${to}%`, y: "25", overflow: "visible" }, make("svg:path", { class: "tip", d: ours ? "M0 0 L-10 -5.5 L-10 5.5z" : "M0 0 L10 -5.5 L10 5.5z" })),
-      make("svg:text", { class: "name", x: "50%", y: "17", "text-anchor": "middle" }, label),
-      under ? make("svg:text", { class: "under", x: "50%", y: "39", "text-anchor": "middle" }, under) : null));
+    }, make("span", { class: "name" }, label), make("svg:svg", { "aria-hidden": "true" },
+      make("svg:line", { class: "way", x1: `${from}%`, x2: `${end}%`, y1: "7", y2: "7" }),
+      lost ? make("svg:text", { class: "cross", x: "50%", y: "13", "text-anchor": "middle" }, "✗")
+        : make("svg:svg", { x: `${to}%`, y: "7", overflow: "visible" }, make("svg:path", { class: "tip", d: ours ? "M0 0 L-10 -5.5 L-10 5.5z" : "M0 0 L10 -5.5 L10 5.5z" }))),
+      under ? make("span", { class: "under" }, under) : null);
     return [button, body];
   };
 
@@ -375,6 +380,9 @@
   const transcript = cell => cell.transcript === undefined || !text(cell.transcript) ? [] :
     [heading("Transcript"), make("pre", { class: "text", tabindex: "0", "aria-label": "Transcript" }, text(cell.transcript))];
 
+  // The heads of the columns stay in sight: at the top of the window, or of a matrix that is wider than it.
+  const around = matrix.parentElement;
+  new ResizeObserver(() => around.classList.toggle("fits", matrix.offsetWidth <= around.clientWidth)).observe(around);
   filter();
   show();
 })();

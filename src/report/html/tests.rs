@@ -9,7 +9,7 @@ use crate::evidence::snapshot::Weight;
 use crate::ios::console::Mark;
 use crate::scenario::Cell;
 use crate::time::Instant;
-use crate::verdict::rig::{cell, engines, log, run};
+use crate::verdict::rig::{cell, change, engines, log, run};
 
 fn healthy() -> (Cell, Vec<Entry>) {
     let cell = cell("tunnel/plain", false);
@@ -69,6 +69,34 @@ fn what_changed_in_a_transcript_is_told_in_words_and_lines() {
     assert_eq!(failure[0], "transcript");
     assert!(text(&failure[2]).starts_with("major: main mode 2: "), "{failure}");
     assert!(text(&cell["difference"]).contains("\n+      transform 1 KEY_IKE: AES-CBC, key length 256, SHA"), "{page}");
+}
+
+#[test]
+fn what_failed_and_why_is_told_once_above_the_matrix() {
+    let broken = cell("phase2/acl-not-mirrored", false);
+    let mut pair = engines(&broken);
+    let half = crate::ike::Selector::subnet("10.1.0.0".parse().unwrap(), "255.255.255.128".parse().unwrap());
+    pair.b.owner.entries[0].selectors.remote = half;
+    let entries = run(&broken, pair);
+    let mut hopeful = broken.clone();
+    change(&mut hopeful, |scenario| scenario.expect.diagnosis.clear());
+    let one = report(&hopeful, entries.clone());
+    let mut other = CellReport { release: crate::ios::Release::Xe16, ..one.clone() };
+    other.name = "it's 100 %/x".to_owned();
+    let (healthy, good) = healthy();
+    let (told, more) = troubles::troubles(&[one.clone(), report(&healthy, good), other]);
+    let told = serde_json::to_value(&told).unwrap();
+    assert_eq!((told.as_array().unwrap().len(), more), (1, 0), "{told}");
+    let why = told[0]["why"].as_str().unwrap();
+    assert!(why.starts_with("We propose to protect") && why.ends_with("(acl-not-mirrored)"), "{why}");
+    assert_eq!(told[0]["cells"][0]["label"], "builtin 12.4 broken");
+    assert_eq!(told[0]["cells"][1]["address"], "#cell=it%27s%20100%20%25/x");
+    // As the scenario expects it, it explains nothing.
+    assert_eq!(report(&broken, entries).cause(), "");
+    let many: Vec<CellReport> =
+        (0..100).map(|number| CellReport { scenario: format!("many/{number}"), ..one.clone() }).collect();
+    assert_eq!(troubles::troubles(&many).1, 70);
+    assert!(report_html(&many, Path::new("out")).unwrap().contains("And 70 more of this kind"));
 }
 
 #[test]
