@@ -4,7 +4,9 @@
 //! events.jsonl     all that happened, in one order; everything else can be made from it again
 //! transcript.txt   the negotiation as text
 //! capture.pcapng   both links of the internet, each packet with its name and what the router decided
-//! wireshark/       a profile with the keys: WIRESHARK_CONFIG_DIR=wireshark wireshark capture.pcapng
+//! dut.pcapng       the same of the implementation's link alone
+//! cisco.pcapng     the same of the router's link alone
+//! wireshark/       a profile with the keys: WIRESHARK_CONFIG_DIR=wireshark wireshark dut.pcapng
 //! cisco.log        the router's console
 //! dut.log          what the implementation wrote
 //! configs/         what both sides ran with
@@ -27,12 +29,19 @@ use crate::ike::event::{EventKind, PolicyOutcome, QuickVerdict};
 use crate::ios::console::Mark;
 use crate::ios::event::RouterEvent;
 use crate::time::Instant;
+use crate::wire::isakmp::Body;
 
 /// The file of the event log in a cell's folder.
 pub const EVENTS: &str = "events.jsonl";
 
 /// The folder of the attempts before the last, in a cell's folder.
 const ATTEMPTS: &str = "attempts";
+
+/// The captures, and the links each holds, both in one order. Wireshark takes the end of one IKEv1 message for the IV of the
+/// next, whatever the link: of a message that crosses both it decrypts the first copy and calls the second malformed. So
+/// each link has a file of its own, too.
+const CAPTURES: [(&str, &[Link]); 3] =
+    [("capture.pcapng", &[Link::Dut, Link::Cisco]), ("dut.pcapng", &[Link::Dut]), ("cisco.pcapng", &[Link::Cisco])];
 
 /// The folder in which those of the cells of a run lie that writes to `out`.
 pub fn cells(out: &Path) -> PathBuf {
@@ -98,7 +107,9 @@ pub fn write_views(folder: &Path, log: &EventLog) -> io::Result<()> {
     }
     let frames = frames(log);
     fs::write(folder.join("transcript.txt"), transcript_of_frames(log, &frames))?;
-    write_capture(BufWriter::new(File::create(folder.join("capture.pcapng"))?), log, &frames)?;
+    for (name, links) in CAPTURES {
+        write_capture(BufWriter::new(File::create(folder.join(name))?), log, &frames, links)?;
+    }
     Profile::of(log).write(&folder.join("wireshark"))?;
     fs::write(folder.join("cisco.log"), cisco_log(log))?;
     fs::write(folder.join("dut.log"), dut_log(log))?;
@@ -119,16 +130,21 @@ fn below(name: &str) -> io::Result<PathBuf> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, format!("`{name}` is no path below the cell's folder")))
 }
 
-/// Writes both links as a pcapng file, every packet with its name as comment.
+/// Writes links as a pcapng file, every packet with its name as comment.
 ///
 /// # Errors
 ///
 /// When the output cannot be written.
-pub fn write_capture(output: impl Write, log: &EventLog, frames: &[LoggedFrame<'_>]) -> io::Result<()> {
+pub fn write_capture(output: impl Write, log: &EventLog, frames: &[LoggedFrame<'_>], links: &[Link]) -> io::Result<()> {
     let header = &log.header;
     let comment = format!("{} with {} {}", header.cell, header.implementation.0, header.implementation.1);
-    let mut writer = PcapngWriter::new(output, &comment, &["internet:dut", "internet:cisco"])?;
+    let names: Vec<&str> = links.iter().map(|link| interface(*link)).collect();
+    let mut writer = PcapngWriter::new(output, &comment, &names)?;
     for (index, frame) in frames.iter().enumerate() {
+        let Some(interface) = (0..).zip(links).find_map(|(number, link)| (*link == frame.link).then_some(number))
+        else {
+            continue;
+        };
         let until = frames.get(index + 1).map_or(log.entries.len(), |next| next.entry);
         let mut comment = describe(frame);
         for decision in decisions(log, frame.entry + 1, until) {
@@ -139,10 +155,7 @@ pub fn write_capture(output: impl Write, log: &EventLog, frames: &[LoggedFrame<'
         }
         let since_start = u64::try_from(frame.at.since_start().as_nanos()).unwrap_or(u64::MAX);
         writer.packet(WrittenPacket {
-            interface: match frame.link {
-                Link::Dut => 0,
-                Link::Cisco => 1,
-            },
+            interface,
             timestamp: header.epoch.saturating_add(since_start),
             outbound: frame.outbound,
             octets: frame.octets,
@@ -151,6 +164,14 @@ pub fn write_capture(output: impl Write, log: &EventLog, frames: &[LoggedFrame<'
     }
     writer.finish()?;
     Ok(())
+}
+
+/// The name a link has in captures.
+fn interface(link: Link) -> &'static str {
+    match link {
+        Link::Dut => "internet:dut",
+        Link::Cisco => "internet:cisco",
+    }
 }
 
 /// What a frame is, in a line.
@@ -167,8 +188,7 @@ pub fn describe(frame: &LoggedFrame<'_>) -> String {
             if message.named.retransmission {
                 text.push_str(", retransmission");
             }
-            let kinds: Vec<String> =
-                message.payloads.iter().map(|payload| payload.body.payload_type().to_string()).collect();
+            let kinds: Vec<String> = message.payloads.iter().map(|payload| in_short(&payload.body)).collect();
             if !kinds.is_empty() {
                 let _ = write!(text, ": {}", kinds.join(", "));
             }
@@ -185,6 +205,16 @@ pub fn describe(frame: &LoggedFrame<'_>) -> String {
         Content::Keepalive => "NAT keepalive".to_owned(),
         Content::Other { .. } => "in clear".to_owned(),
         Content::Malformed(error) => format!("damaged: {error}"),
+    }
+}
+
+/// A payload by its name; one that informs also by what about.
+fn in_short(body: &Body) -> String {
+    match body {
+        Body::Notify(notify) => format!("N {}", notify.kind),
+        Body::Delete(delete) => format!("D {}", delete.protocol),
+        Body::Attributes(attributes) => format!("ATTR {}", attributes.kind),
+        body => body.payload_type().to_string(),
     }
 }
 
@@ -220,7 +250,7 @@ pub fn decision(what: &Happening) -> Option<String> {
             EventKind::QuickJudged { local_proxy, remote_proxy, verdict, .. } => {
                 let pair = format!("{} === {}", side(remote_proxy), side(local_proxy));
                 match verdict {
-                    QuickVerdict::Accepted { policy } => format!("{pair} accepted by {policy}"),
+                    QuickVerdict::Accepted { policy } => format!("{pair} accepted by crypto map entry {policy}"),
                     QuickVerdict::Refused(refusal) => format!("{pair} refused: {}", words::quick_refusal(refusal)),
                 }
             }

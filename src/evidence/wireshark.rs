@@ -1,4 +1,4 @@
-//! A Wireshark profile with the keys of a cell: `WIRESHARK_CONFIG_DIR=wireshark wireshark capture.pcapng`, or the folder
+//! A Wireshark profile with the keys of a cell: `WIRESHARK_CONFIG_DIR=wireshark wireshark dut.pcapng`, or the folder
 //! copied to `~/.config/wireshark/profiles/` under any name and chosen there.
 //!
 //! It opens IKE and ESP, and adds the link, and the comment with the message's name and what the router decided, to the

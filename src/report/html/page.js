@@ -216,7 +216,7 @@
     fact("again", make("code", {}, cell.again));
     if (cell.folder && cell.result !== "skip") {
       const link = name => make("a", { href: cell.folder.split("/").map(encodeURIComponent).join("/") + "/" + name }, name);
-      const files = ["transcript.txt", "capture.pcapng", "cisco.log", "dut.log", "events.jsonl"];
+      const files = ["transcript.txt", "capture.pcapng", "dut.pcapng", "cisco.pcapng", "cisco.log", "dut.log", "events.jsonl"];
       fact("evidence", make("span", {}, ...files.flatMap((name, at) => (at ? [", ", link(name)] : [link(name)]))));
     }
     return list;
