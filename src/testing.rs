@@ -18,6 +18,8 @@
 //! }
 //! ```
 //!
+//! An implementation that an `ike-interop.toml` beside the scenario, or in a folder above it, declares is named as any other.
+//!
 //! A cell needs a sandbox, which only a process without threads can enter, and a test runner has threads. So each cell is
 //! run by a process of its own, the `ike-interop` program, and judged here from the event log it leaves. The program is, in
 //! this order:
@@ -30,7 +32,8 @@
 //! 4. `ike-interop` on the search path, as `cargo install` leaves it.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
@@ -38,12 +41,12 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::cli;
+use crate::cli::config::Config;
 use crate::diag::Diagnostic;
 use crate::evidence::artifacts::{self, EVENTS};
 use crate::evidence::frames::transcript_of;
 use crate::evidence::log::{Damage, EventLog, LogError};
 use crate::evidence::snapshot::{self, Change, Weight};
-use crate::implementations::Registry;
 use crate::ios::release::UnknownRelease;
 use crate::report::{CellReport, CellResult, Terminal};
 use crate::scenario::{self, Cell, Twin};
@@ -75,6 +78,7 @@ pub struct CellTest {
     release: String,
     fixed: bool,
     program: Option<PathBuf>,
+    config: Config,
     seed: u64,
 }
 
@@ -88,6 +92,7 @@ impl CellTest {
             release: release.into(),
             fixed: false,
             program: None,
+            config: Config::default(),
             seed: 1,
         }
     }
@@ -101,6 +106,12 @@ impl CellTest {
     /// Run by this program.
     pub fn program(mut self, program: impl Into<PathBuf>) -> Self {
         self.program = Some(program.into());
+        self
+    }
+
+    /// With the implementations that this file declares, instead of the `ike-interop.toml` beside the scenario or above it.
+    pub fn config(mut self, file: impl Into<PathBuf>) -> Self {
+        self.config.config = Some(file.into());
         self
     }
 
@@ -150,6 +161,7 @@ impl CellTest {
     fn command(&self, program: &Path, cell: &str, out: &Path) -> Command {
         let mut command = Command::new(program);
         command.arg("run").arg(&self.scenario).arg(cell);
+        command.args(self.config.config.iter().flat_map(|file| [OsStr::new("--config"), file.as_os_str()]));
         command.args(["--seed", &self.seed.to_string(), "--jobs", "1", "--shard", "1/1", "--out"]).arg(out);
         command.env_remove("GITHUB_ACTIONS");
         command
@@ -158,9 +170,9 @@ impl CellTest {
     /// The cell that is meant.
     fn cell(&self) -> Result<Cell, TestingError> {
         let release = self.release.parse().map_err(TestingError::Release)?;
-        let told = |errors: Vec<Diagnostic>| TestingError::Scenario(errors);
-        let registry = Registry::built_in();
-        let scenarios = scenario::load_tree(std::slice::from_ref(&self.scenario), registry.names()).map_err(told)?;
+        let files = std::slice::from_ref(&self.scenario);
+        let registry = self.config.registry(files).map_err(TestingError::Declarations)?;
+        let scenarios = scenario::load_tree(files, registry.names()).map_err(TestingError::Scenario)?;
         let twin = |cell: &Cell| (cell.twin == Some(Twin::Fixed)) == self.fixed;
         let mut cells = scenario::cells(&scenarios).into_iter();
         let wanted =
@@ -174,12 +186,15 @@ impl CellTest {
     }
 }
 
-/// Why a cell could not be run.
-#[derive(Debug, thiserror::Error)]
+/// Why a cell could not be run. A test that unwraps it fails with the same words as one that prints it.
+#[derive(thiserror::Error)]
 pub enum TestingError {
     /// The scenario cannot be used.
     #[error("the scenario cannot be used:\n{}", told(.0))]
     Scenario(Vec<Diagnostic>),
+    /// The file that declares implementations cannot be used.
+    #[error("the implementations declared cannot be used:\n{}", told(.0))]
+    Declarations(Vec<Diagnostic>),
     /// There is no such release.
     #[error(transparent)]
     Release(UnknownRelease),
@@ -244,6 +259,12 @@ pub enum TestingError {
     /// There is no folder for the evidence.
     #[error("cannot make a folder for the evidence: {0}")]
     Folder(#[from] io::Error),
+}
+
+impl fmt::Debug for TestingError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
 }
 
 fn told(errors: &[Diagnostic]) -> String {

@@ -64,6 +64,9 @@ fn what_cannot_be_run_is_an_error() {
     assert!(matches!(missing, Err(TestingError::Start { .. })));
     let other = CellTest::new(&scenario, "builtin", "15.x").program("/bin/false").run();
     assert!(matches!(other, Err(TestingError::NoLog { .. })));
+    // As `unwrap` tells it.
+    let told = format!("{:?}", run_cell(&scenario, "nobody", "15.x").unwrap_err());
+    assert!(told.ends_with("has no cell with nobody against 15.x: see its matrix, or `ike-interop list`"), "{told}");
 }
 
 /// Processes of a cell find an empty `/tmp`, which hides where the run was started.
@@ -295,4 +298,43 @@ fn transcripts_are_reviewed_with_keys_on_a_terminal() {
 fn no_terminal() {
     assert!(std::env::var_os("IKE_INTEROP_STRICT").is_none(), "there is no script (Debian: bsdutils)");
     eprintln!("skipped: there is no script (Debian: bsdutils)");
+}
+
+/// A scenario with an implementation of its own, of which there is no program here, and a transcript that waits.
+fn declared(name: &str) -> Copied {
+    let copied = Copied::new(name, without_a_vendor_id);
+    let scenario = fs::read_to_string(copied.scenario()).unwrap();
+    fs::write(copied.scenario(), scenario.replace("[builtin]", "[my-swan]")).unwrap();
+    let declaration = "[implementation.my-swan]\nkind = \"strongswan\"\nprefix = \"nowhere\"\n";
+    fs::write(copied.0.join("ike-interop.toml"), declaration).unwrap();
+    fs::create_dir(copied.0.join("nowhere")).unwrap();
+    let snapshots = copied.0.join("snapshots");
+    fs::rename(snapshots.join("plain@builtin.snap"), snapshots.join("plain@my-swan.snap.new")).unwrap();
+    copied
+}
+
+#[test]
+fn transcripts_of_a_declared_implementation_are_reviewed() {
+    let copied = declared("declared-review");
+    let shown = copied.program(&["review", "--show"]);
+    assert!(said(&shown).contains("plain with my-swan against every release"), "{}", said(&shown));
+    let accepted = copied.program(&["review", "--accept"]);
+    assert!(said(&accepted).contains("1 accepted, 0 rejected, 0 left"), "{}", said(&accepted));
+    assert_eq!(copied.files(), ["plain@my-swan.snap"]);
+}
+
+#[test]
+fn a_test_suite_runs_declared_implementations() {
+    let copied = declared("declared-suite");
+    let cell = run_cell(copied.scenario(), "my-swan", "15.x").unwrap();
+    assert!(cell.skipped().is_some_and(|reason| reason.contains("nowhere")), "{:?}", cell.skipped());
+    // A file elsewhere is named.
+    let elsewhere = copied.0.join("elsewhere.toml");
+    fs::rename(copied.0.join("ike-interop.toml"), &elsewhere).unwrap();
+    let test = CellTest::new(copied.scenario(), "my-swan", "15.x");
+    assert!(matches!(test.run(), Err(TestingError::Scenario(_))));
+    assert!(test.clone().config(&elsewhere).run().unwrap().skipped().is_some());
+    fs::write(&elsewhere, "[implementation.my-swan]\nkind = \"swan\"\n").unwrap();
+    let refused = test.config(&elsewhere).run().unwrap_err();
+    assert!(refused.to_string().contains("elsewhere.toml:2:"), "{refused}");
 }

@@ -96,7 +96,7 @@ fn questions(arguments: &Arguments) -> Result<Vec<Question>, Vec<Diagnostic>> {
     let (files, selecting) = snapshot_files(&arguments.selecting);
     let mut questions: Vec<Question> = Vec::new();
     let mut seen = BTreeSet::new();
-    let registry = Registry::built_in();
+    let registry = selecting.registry()?;
     let cells = selecting.cells(registry.names())?;
     let releases: BTreeSet<Release> = cells.iter().map(|cell| cell.release).collect();
     for shelf in cells.iter().flat_map(|cell| shelves(&registry, cell)) {
@@ -124,7 +124,7 @@ fn questions(arguments: &Arguments) -> Result<Vec<Question>, Vec<Diagnostic>> {
 }
 
 /// Where the transcripts of a cell may be, whatever way its ESP travels.
-fn shelves(registry: &Registry, cell: &Cell) -> Vec<Shelf> {
+pub(super) fn shelves(registry: &Registry, cell: &Cell) -> Vec<Shelf> {
     let driver = registry.driver(&cell.implementation);
     let names = driver.iter().flat_map(|driver| DataPath::ALL.map(|path| driver.filed_under(path)));
     names.collect::<BTreeSet<String>>().iter().map(|name| Shelf::of(cell, name)).collect()
