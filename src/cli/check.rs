@@ -8,12 +8,15 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::config::Config;
+use super::review::shelves;
 use super::{BAD_INPUT, SUCCESS, refuse};
 use crate::diag::{Diagnostic, Severity, Source};
+use crate::evidence::snapshot::{self, Shelf};
+use crate::implementations::Registry;
 use crate::ios::config::check_config;
 use crate::report::wants_colour;
 use crate::scenario::expect::{Phase1Expect, Phase2Expect, Plaintext};
-use crate::scenario::{self, Names, PingResult, Scenario, Step};
+use crate::scenario::{self, PingResult, Scenario, Step};
 
 /// Check scenarios and Cisco configurations, and say in plain words what will happen.
 #[derive(Debug, clap::Args)]
@@ -41,7 +44,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             return BAD_INPUT.into();
         }
     };
-    let checked = check(&arguments.paths, registry.names());
+    let checked = check(&arguments.paths, &registry);
     let colour = wants_colour();
     let mut out = io::stdout().lock();
     let told = worst(&checked.diagnostics);
@@ -84,13 +87,13 @@ fn closing(diagnostics: &[Diagnostic]) -> String {
     format!("{}, {}", words(count(Severity::Error), "error"), words(count(Severity::Warning), "warning"))
 }
 
-fn check(paths: &[PathBuf], names: &Names) -> Checked {
+fn check(paths: &[PathBuf], registry: &Registry) -> Checked {
     let mut checked = Checked { diagnostics: Vec::new(), summary: String::new() };
     for path in paths {
         if is_config(path) {
             checked.config(path);
         } else {
-            checked.scenarios(path, names);
+            checked.scenarios(path, registry);
         }
     }
     checked
@@ -119,14 +122,29 @@ impl Checked {
         self.summary.push('\n');
     }
 
-    fn scenarios(&mut self, path: &Path, names: &Names) {
-        match scenario::load_tree(&[path.to_owned()], names) {
+    fn scenarios(&mut self, path: &Path, registry: &Registry) {
+        match scenario::load_tree(&[path.to_owned()], registry.names()) {
             Ok(scenarios) => {
                 for scenario in &scenarios {
                     self.scenario(scenario);
                 }
+                let cells = scenario::cells(&scenarios);
+                let shelves: Vec<Shelf> = cells.iter().flat_map(|cell| shelves(registry, cell)).collect();
+                self.strays(&shelves);
             }
             Err(errors) => self.diagnostics.extend(errors),
+        }
+    }
+
+    /// What is left of scenarios that were removed or renamed.
+    fn strays(&mut self, shelves: &[Shelf]) {
+        match snapshot::strays(shelves) {
+            Ok(strays) => self.diagnostics.extend(strays.iter().map(|stray| {
+                let title = format!("no cell has the transcript {}", stray.display());
+                let help = "its scenario, or what its matrix named, is gone: remove it, or give it the new name";
+                Diagnostic::plain(title).with_severity(Severity::Warning).with_help(help)
+            })),
+            Err(error) => self.diagnostics.push(Diagnostic::plain(format!("cannot read the transcripts: {error}"))),
         }
     }
 
@@ -225,10 +243,9 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::implementations::Registry;
 
     fn check(paths: &[PathBuf]) -> Checked {
-        super::check(paths, Registry::built_in().names())
+        super::check(paths, &Registry::built_in())
     }
 
     fn repository(path: &str) -> PathBuf {
@@ -248,10 +265,26 @@ mod tests {
         let errors: Vec<String> = checked
             .diagnostics
             .iter()
-            .filter(|told| told.severity == Severity::Error)
+            .filter(|told| told.severity == Severity::Error || told.title.contains("transcript"))
             .map(ToString::to_string)
             .collect();
         assert!(errors.is_empty(), "{}", errors.join("\n"));
+    }
+
+    #[test]
+    fn a_transcript_that_outlived_its_scenario_is_told() {
+        let folder = std::env::temp_dir().join(format!("ike-interop-strays-{}", std::process::id()));
+        fs::create_dir_all(folder.join("snapshots")).unwrap();
+        for name in ["plain.yaml", "plain.ios"] {
+            fs::copy(repository("scenarios/tunnel").join(name), folder.join(name)).unwrap();
+        }
+        for name in ["plain@builtin.snap", "plian@builtin.snap"] {
+            fs::write(folder.join("snapshots").join(name), "").unwrap();
+        }
+        let checked = check(std::slice::from_ref(&folder));
+        fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(closing(&checked.diagnostics), "0 errors, 1 warning");
+        assert!(checked.diagnostics[0].title.ends_with("snapshots/plian@builtin.snap"), "{:?}", checked.diagnostics);
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod changes;
 mod outline;
 mod payload;
 mod shelf;
+mod strays;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ use similar::TextDiff;
 pub use changes::{Change, Weight, changes, heaviest};
 pub use outline::{NoTranscript, Node, Outline, Section};
 pub use shelf::{Pending, Shelf};
+pub use strays::strays;
 
 /// From the reviewed transcript to the one found, as a unified diff.
 pub fn diff(reviewed: &str, found: &str) -> String {

@@ -89,6 +89,8 @@ fn transforms(changes: &mut Changes, place: &Place, role: Role, old: &Node, new:
     for (one, other) in matching.pairs.iter().map(|(one, other)| (&old[*one], &new[*other])) {
         if let Some(difference) = one.difference(other) {
             changes.push(weight, place, format!("the {word} transform {difference}"));
+        } else if one.parts != other.parts {
+            changes.minor(place, format!("the attributes of the {word} transform come in another order"));
         }
     }
     for one in matching.missing.iter().map(|index| &old[*index]) {

@@ -63,6 +63,21 @@ impl Shelf {
         &self.releases
     }
 
+    /// The folder all of it lies in.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The scenario's file name.
+    pub(super) fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Every file that may hold one of its reviewed transcripts.
+    pub(super) fn files(&self) -> impl Iterator<Item = PathBuf> + '_ {
+        self.releases.iter().map(|release| self.own(*release)).chain([self.shared()])
+    }
+
     /// The file of a release's own transcript.
     pub(super) fn own(&self, release: Release) -> PathBuf {
         self.folder.join(format!("{}@{release}.snap", self.stem))
@@ -356,5 +371,30 @@ mod tests {
         assert_eq!(waiting[0].releases, [Release::V15, Release::Xe16]);
         lent.accept(&[(Release::V15, B), (Release::Xe16, B)]);
         assert_eq!(lent.files(), [".snap", "@12.4.snap.new"]);
+    }
+
+    #[test]
+    fn what_no_cell_has_is_a_stray() {
+        let lent = Lent::new();
+        lent.accept(&RELEASES.map(|release| (release, A)));
+        lent.accept(&[(Release::V15, B)]);
+        let folder = lent.1.join("snapshots");
+        for name in ["plain.yaml", "other.yaml"] {
+            fs::write(lent.1.join(name), "").unwrap();
+        }
+        let strays =
+            ["gone@builtin.snap", "gone@builtin.snap.new", "plain.fixed@builtin.snap", "plain@builtin@xe17.snap"];
+        let kept = [
+            "other.fixed@builtin.snap",
+            "other@builtin@15.x.snap.new",
+            "plain@builtin.snap.new",
+            "notes.txt",
+            "own.snap",
+        ];
+        for name in strays.iter().chain(&kept) {
+            fs::write(folder.join(name), A).unwrap();
+        }
+        let found = super::super::strays([&lent.0]).unwrap();
+        assert_eq!(found, strays.map(|name| folder.join(name)));
     }
 }

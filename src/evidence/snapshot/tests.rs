@@ -293,6 +293,10 @@ fn changes_are_told_in_words() {
             "minor: quick mode 2: the conclusion that cisco chooses transform 2 of 2 is new",
         ]
     );
+    assert_eq!(
+        of("HMAC-SHA, tunnel", "tunnel, HMAC-SHA", 2),
+        ["minor: quick mode 2: the attributes of the chosen transform come in another order"]
+    );
     assert_eq!(of("NONCE 20", "NONCE 16", 0), ["minor: quick mode 2: NONCE was 20 octets, is 16 octets"]);
     assert_eq!(
         of("quick-mode-3 dut > cisco encrypted\n  HASH 20 octets\n", "", 0),
