@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use ike_interop::crypto::Secret;
 use ike_interop::evidence::capture::CaptureReader;
 use ike_interop::evidence::decode::{Decoder, KeyTable, Secrets};
-use ike_interop::evidence::log::EventLog;
+use ike_interop::evidence::log::{EventLog, Link};
 use ike_interop::evidence::snapshot::{self, Outline, Weight};
 use ike_interop::evidence::transcript::{Names, Transcript};
 use ike_interop::evidence::wireshark::Profile;
@@ -67,7 +67,7 @@ pub fn event_log(octets: &[u8]) {
     assert!(damage.is_none() && again == log);
     let frames = frames::frames(&log);
     told(&frames::transcript_of_frames(&log, &frames));
-    artifacts::write_capture(io::sink(), &log, &frames).expect("nothing is written");
+    artifacts::write_capture(io::sink(), &log, &frames, &[Link::Dut, Link::Cisco]).expect("nothing is written");
     for frame in &frames {
         let _ = artifacts::describe(frame);
     }
