@@ -154,7 +154,8 @@ impl CellTest {
             return Err(TestingError::Damaged { program, damage });
         }
         let report = CellReport::of_log(&cell, &log, &folder);
-        Ok(RanCell { report, transcript: transcript_of(&log), log, _out: out })
+        let scenario = self.scenario.clone();
+        Ok(RanCell { report, transcript: transcript_of(&log), log, scenario, _out: out })
     }
 
     /// What runs the cell. The CI job the test is part of is not its own: it is nobody's shard, and tells GitHub nothing.
@@ -277,6 +278,7 @@ pub struct RanCell {
     report: CellReport,
     transcript: String,
     log: EventLog,
+    scenario: PathBuf,
     _out: Folder,
 }
 
@@ -354,20 +356,23 @@ impl RanCell {
 
     #[track_caller]
     fn assert_no_change(&self, from: Weight) {
+        let cell = &self.report.name;
         let Some(reviewed) = &self.log.header.reviewed else {
             panic!(
-                "no transcript of {} has been reviewed: look at this one, and keep it with `ike-interop run --snapshots \
-                 accept`\n\n{}",
-                self.report.name, self.transcript
+                "no transcript of {cell} has been reviewed: look at this one, and keep it with `ike-interop run {} {cell} \
+                 --snapshots accept`\n\n{}",
+                self.scenario.display(),
+                self.transcript
             );
         };
         let lines: String = self.changes().iter().map(|change| format!("  {change}\n")).collect();
         assert!(
             snapshot::heaviest(self.changes()).is_none_or(|heaviest| heaviest < from),
-            "the transcript of {} is not the one reviewed in {}:\n{lines}\n{}",
-            self.report.name,
+            "the transcript of {cell} is not the one reviewed in {}:\n{lines}\n{}\nwhat is right is kept with `ike-interop \
+             review {}`",
             reviewed.file.display(),
-            snapshot::diff(reviewed.transcript(), &self.transcript)
+            snapshot::diff(reviewed.transcript(), &self.transcript),
+            self.scenario.display()
         );
     }
 

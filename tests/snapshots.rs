@@ -179,6 +179,12 @@ fn a_test_suite_tells_minor_changes_from_major_ones() {
     let words = panic_of(|| cell.assert_transcript()).expect("a change");
     assert!(words.contains("minor: main mode 4: vendor ID XAUTH is new"), "{words}");
     assert!(words.contains("+  VID XAUTH"), "{words}");
+    let command = format!("`ike-interop review {}`", minor.scenario().display());
+    assert!(words.ends_with(&command), "{words}");
+    fs::remove_file(minor.0.join("snapshots/plain@builtin.snap")).unwrap();
+    let words = panic_of(|| run_cell(minor.scenario(), "builtin", "15.x").unwrap().assert_transcript());
+    let command = format!("`ike-interop run {} plain/builtin/15.x --snapshots accept`", minor.scenario().display());
+    assert!(words.is_some_and(|words| words.contains(&command)));
 
     let major = Copied::new("major", with_another_cipher);
     let cell = run_cell(major.scenario(), "builtin", "15.x").unwrap();
