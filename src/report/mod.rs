@@ -33,7 +33,7 @@ pub use terminal::{Terminal, wants_colour};
 
 use crate::evidence::log::{Attempt, EventLog};
 use crate::ios::Release;
-use crate::scenario::{Cell, ImplementationName, KnownFailure, Twin};
+use crate::scenario::{Cell, ImplementationName, KnownFailure, ROOT, Twin};
 use crate::verdict::{Failure, Outcome, Verdict, judge};
 
 /// What became of a cell.
@@ -189,7 +189,7 @@ impl CellReport {
         // A scenario of the catalogue is found by its name.
         let elsewhere = story.filter(|story| story.file != format!("scenarios/{}.yaml", self.scenario));
         if let Some(story) = elsewhere {
-            command.push_str(&format!("{} ", quoted(&story.file)));
+            command.push_str(&format!("{} ", quoted(&where_named(&story.file, &self.scenario))));
         }
         command.push_str(&quoted(&self.name));
         if let Some(story) = story.filter(|story| story.seed != USUAL_SEED) {
@@ -221,6 +221,21 @@ impl CellReport {
             artifacts: None,
             story: None,
         }
+    }
+}
+
+/// What to run for the scenario in that file to be called so: the file itself, or the folder below which that is its path.
+fn where_named(file: &str, scenario: &str) -> String {
+    let path = Path::new(file);
+    let named_by_itself = path.ancestors().skip(1).any(|folder| folder.file_name().is_some_and(|name| name == ROOT));
+    let stem = path.with_extension("");
+    if named_by_itself || !scenario.contains('/') || !stem.ends_with(scenario) {
+        return file.to_owned();
+    }
+    let levels = Path::new(scenario).components().count();
+    match stem.ancestors().nth(levels) {
+        Some(folder) if folder != Path::new("") => folder.display().to_string(),
+        _ => ".".to_owned(),
     }
 }
 

@@ -112,6 +112,24 @@ fn colour_changes_nothing_but_colour() {
 }
 
 #[test]
+fn the_command_that_runs_a_cell_again_finds_its_scenario() {
+    let mut cell = cells().swap_remove(0);
+    for (file, scenario, path) in [
+        ("scenarios/tunnel/plain.yaml", "tunnel/plain", ""),
+        ("lab/scenarios/tunnel/plain.yaml", "tunnel/plain", "lab/scenarios/tunnel/plain.yaml "),
+        ("my lab/tunnel/plain.yml", "tunnel/plain", "'my lab' "),
+        ("/srv/lab/tunnel/plain.yaml", "tunnel/plain", "/srv/lab "),
+        ("tunnel/plain.yaml", "tunnel/plain", ". "),
+        ("my lab/plain.yaml", "plain", "'my lab/plain.yaml' "),
+    ] {
+        cell.scenario = scenario.to_owned();
+        cell.name = format!("{scenario}/builtin/12.4");
+        cell.story.as_mut().unwrap().file = file.to_owned();
+        assert_eq!(cell.again(), format!("ike-interop run {path}{scenario}/builtin/12.4"));
+    }
+}
+
+#[test]
 fn the_summary_of_a_good_run_is_three_counts() {
     let summary = Summary::of([CellResult::Pass, CellResult::Pass, CellResult::Skip]);
     assert_eq!(summary.line(), "2 passed, 0 failed, 1 skipped");

@@ -18,7 +18,7 @@ use crate::scenario::{Addresses, Names, Router, Scenario, check, config};
 pub(crate) const MAX_FILE: u64 = 4 << 20;
 
 /// The folder below which scenarios take their names.
-const ROOT: &str = "scenarios";
+pub const ROOT: &str = "scenarios";
 
 /// Reads one scenario and the files it names. Its name is its path below the nearest folder called `scenarios`, or its
 /// file name when there is none. Implementations are those of `names`.

@@ -25,7 +25,7 @@ pub use cells::{Cell, Selection, Shard, UnknownShard, cells};
 pub use expect::{Diagnosis, Expect};
 pub use file::{KnownFailure, Twin};
 pub(crate) use load::MAX_FILE;
-pub use load::{load, load_tree};
+pub use load::{ROOT, load, load_tree};
 pub use names::{ImplementationName, Names};
 pub use schema::schema;
 pub use steps::{Endpoint, Impairment, Nat, Ping, PingResult, Step};
