@@ -299,6 +299,9 @@ pub enum LogError {
     /// The file could not be read.
     #[error("cannot read the event log: {0}")]
     Io(#[from] io::Error),
+    /// There is nothing in it.
+    #[error("the event log is empty")]
+    Empty,
     /// The log does not begin with its header.
     #[error("it is no event log: its first line is not the header of a cell")]
     NoHeader,
@@ -306,18 +309,29 @@ pub enum LogError {
     #[error("the event log has version {found}; this program reads version {VERSION}")]
     Version {
         /// The version it has.
-        found: u32,
+        found: u64,
     },
 }
 
 /// A line of a log that is no entry. What stands before it can be used.
 #[derive(Debug, thiserror::Error)]
-#[error("line {line} of the event log is no entry: {reason}")]
+#[error("line {line} of the event log is no entry, from column {column}: {reason}")]
 pub struct Damage {
     /// The line, from 1.
     pub line: usize,
+    /// The octet of the line at which it ceases to be one, from 1.
+    pub column: usize,
     /// What is wrong with it.
     pub reason: String,
+}
+
+impl Damage {
+    fn new(line: usize, error: &serde_json::Error) -> Self {
+        let words = error.to_string();
+        // Each line is read by itself: for the reader of the error it is always the first.
+        let reason = words.rsplit_once(" at line ").map_or(words.as_str(), |(reason, _)| reason).to_owned();
+        Self { line, column: error.column(), reason }
+    }
 }
 
 /// The longest line of a log that is read, in octets; a header with its scenario and configurations has some 50,000.
@@ -343,7 +357,7 @@ impl EventLog {
             return Err(LogError::NoHeader);
         };
         if header.version != VERSION {
-            return Err(LogError::Version { found: header.version });
+            return Err(LogError::Version { found: header.version.into() });
         }
         Ok(Self { header: (**header).clone(), entries })
     }
@@ -387,9 +401,12 @@ impl EventLog {
             match serde_json::from_slice(&line) {
                 Ok(entry) => entries.push(entry),
                 Err(_) if entries.is_empty() => return Err(LogError::NoHeader),
-                Err(reason) => break Some(Damage { line: entries.len() + 1, reason: reason.to_string() }),
+                Err(error) => break Some(Damage::new(entries.len() + 1, &error)),
             }
         };
+        if entries.is_empty() {
+            return Err(LogError::Empty);
+        }
         Ok((Self::new(entries)?, damage))
     }
 
@@ -432,11 +449,12 @@ impl EventLog {
 
 /// A log of another version may not even parse; its version is looked at before anything else.
 fn check_version(first: &[u8]) -> Result<(), LogError> {
+    if first.is_empty() {
+        return Err(LogError::Empty);
+    }
     let header: serde_json::Value = serde_json::from_slice(first).map_err(|_| LogError::NoHeader)?;
     match header.get("version").and_then(serde_json::Value::as_u64) {
-        Some(found) if found != u64::from(VERSION) => {
-            Err(LogError::Version { found: u32::try_from(found).unwrap_or(u32::MAX) })
-        }
+        Some(found) if found != u64::from(VERSION) => Err(LogError::Version { found }),
         Some(_) => Ok(()),
         None => Err(LogError::NoHeader),
     }

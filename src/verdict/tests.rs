@@ -119,7 +119,7 @@ fn a_damaged_log_is_used_up_to_the_damage() {
     assert_eq!(judge(&cell, &again).result, Outcome::Error, "what came behind it is not known");
     for (what, text) in [
         (&b"\x89PNG\r\n"[..], "its first line is not the header"),
-        (b"", "its first line is not the header"),
+        (b"", "the event log is empty"),
         (b"{\"at\":0,\"kind\":\"ended\"}\n", "its first line is not the header"),
         (b"{\"at\":0,\"kind\":\"started\",\"version\":99}\n", "has version 99; this program reads version 3"),
         (b"{\"at\":0,\"kind\":\"started\",\"version\":3}\n", "its first line is not the header"),
