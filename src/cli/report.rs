@@ -32,13 +32,14 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 pub(super) fn retell(folders: &[PathBuf], out: &Path) -> ExitCode {
     let evidence = match Evidence::below(folders) {
         Ok(evidence) => evidence,
-        Err(error) => {
-            refuse(&[*error]);
+        Err(errors) => {
+            refuse(&errors);
             return BAD_INPUT.into();
         }
     };
     let merges = !matches!(folders, [only] if only == out);
-    let mut told = Retold { out, merges, complaints: Vec::new(), unusable: false, incomplete: false };
+    let (complaints, unusable) = (evidence.absent.clone(), !evidence.absent.is_empty());
+    let mut told = Retold { out, merges, complaints, unusable, incomplete: false };
     let chosen = told.choose(&evidence);
     told.look_for_gaps(&evidence, &chosen);
     let mut cells: Vec<(Place, CellReport)> =

@@ -95,6 +95,8 @@ pub struct Evidence {
     pub runs: BTreeMap<PathBuf, Run>,
     /// Lists that cannot be used, by the folders they lie in: every event log there is taken for one of the run.
     pub unusable: Vec<(PathBuf, RosterError)>,
+    /// What is to be said of folders in which nothing is.
+    pub absent: Vec<Diagnostic>,
 }
 
 /// A run by the list of its cells.
@@ -113,20 +115,22 @@ impl Evidence {
     ///
     /// # Errors
     ///
-    /// When a folder cannot be read.
-    pub fn below(folders: &[PathBuf]) -> Result<Self, Box<Diagnostic>> {
+    /// When there is nothing in any of them.
+    pub fn below(folders: &[PathBuf]) -> Result<Self, Vec<Diagnostic>> {
         let mut evidence = Self::default();
         for folder in folders {
             let before = (evidence.logs.len(), evidence.runs.len());
-            evidence
-                .find(folder, MAX_DEPTH)
-                .map_err(|error| Diagnostic::plain(format!("cannot read the folder {}: {error}", folder.display())))?;
-            let again = folders.iter().filter(|other| *other == folder).count() > 1;
-            if before == (evidence.logs.len(), evidence.runs.len()) && !again {
+            if let Err(error) = evidence.find(folder, MAX_DEPTH) {
+                let error = format!("cannot read the folder {}: {error}", folder.display());
+                evidence.absent.push(Diagnostic::plain(error));
+            } else if before == (evidence.logs.len(), evidence.runs.len()) && !evidence.runs.contains_key(folder) {
                 let error = Diagnostic::plain(format!("there is no event log below {}", folder.display()));
                 let help = format!("expected what `ike-interop run --out` wrote, with {EVENTS} files");
-                return Err(Box::new(error.with_help(help)));
+                evidence.absent.push(error.with_help(help));
             }
+        }
+        if evidence.logs.is_empty() && evidence.runs.is_empty() {
+            return Err(evidence.absent);
         }
         evidence.logs.sort();
         evidence.logs.dedup();

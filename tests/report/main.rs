@@ -220,6 +220,11 @@ fn shards_that_are_not_there_are_told() {
     let output = merge();
     assert!(told(&output).contains("shard 3 of 4 is not among what is merged"), "{}", told(&output));
     assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+    // Nor does a folder in which a job left nothing keep the others from being told.
+    let nothing = folder("parts-nothing");
+    let output = program(&["merge", &paths[0], nothing.to_str().unwrap(), "--out", &paths[1]]);
+    assert!(output.status.code() == Some(2) && told(&output).contains("there is no event log below"), "{output:?}");
+    fits_its_schema(&whole.join("results.json"));
     part(3);
     let output = merge();
     assert!(output.status.success() && told(&output).contains("3 passed"), "{}", told(&output));
