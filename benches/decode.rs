@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use ike_interop::crypto::{Cipher, Hash, SaKeys, Secret};
 use ike_interop::esp::{SaParameters, SecurityAssociation, Transform};
-use ike_interop::evidence::capture::CaptureReader;
+use ike_interop::evidence::capture;
 use ike_interop::time;
 use ike_interop::wire::Spi;
 use rand::SeedableRng;
@@ -193,11 +193,9 @@ fn handshakes() -> io::Result<Vec<Handshake>> {
         "strongswan-ikev1-mainmode-psk-keyed.pcap",
         "strongswan-ikev1-aggressive-psk-keyed.pcap",
     ] {
-        let mut reader = CaptureReader::new(File::open(folder.join(name))?).map_err(io::Error::other)?;
-        let mut frames = Vec::new();
-        while let Some(packet) = reader.next_packet().map_err(io::Error::other)? {
-            frames.push(packet.octets.to_vec());
-        }
+        let file = fs::read(folder.join(name))?;
+        let frames = capture::packets(&file).map(|packet| packet.map(|packet| packet.octets.to_vec()));
+        let frames: Vec<_> = frames.collect::<Result<_, _>>().map_err(io::Error::other)?;
         for line in table.lines() {
             let Some((cookie, key)) = line.split_once(',') else { continue };
             let mut octets = [0; 8];

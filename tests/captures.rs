@@ -5,12 +5,12 @@
 //! `../shared/corpus` beside the checkout) where there is one.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use ike_interop::evidence::capture::CaptureReader;
+use ike_interop::evidence::capture;
 use ike_interop::evidence::decode::{Content, Decoder, IkeMessage, Ikev2Message, KeyTable, Opened, Protection};
 use ike_interop::wire::ikev2;
 use ike_interop::wire::isakmp::{Body, IdType};
@@ -133,12 +133,13 @@ impl Seen {
 }
 
 fn decode_and_compare(path: &Path, profile: &Path, tshark: bool) -> Result<(), Failed> {
-    let mut reader = CaptureReader::new(File::open(path)?)?;
+    let file = fs::read(path)?;
     let mut decoder = Decoder::new(keys(profile)?);
+    let mut opener = decoder.esp_opener();
     let mut frames = BTreeMap::new();
     let mut sealed = 0;
-    while let Some(packet) = reader.next_packet()? {
-        let Some(observed) = decoder.packet(&packet) else { continue };
+    for packet in capture::packets(&file) {
+        let Some(observed) = decoder.packet(&packet?) else { continue };
         let seen = match &observed.content {
             Content::Ike(message) => {
                 sealed += usize::from(matches!(message.protection, Protection::Sealed(_)));
@@ -148,7 +149,7 @@ fn decode_and_compare(path: &Path, profile: &Path, tshark: bool) -> Result<(), F
                 sealed += usize::from(matches!(read.protection, Protection::Sealed(_)));
                 of_ikev2(read)
             }
-            Content::Esp { .. } => match decoder.open(&observed) {
+            Content::Esp { .. } => match opener.open(&observed) {
                 Some(opened) => of_esp(&opened),
                 None => {
                     sealed += 1;

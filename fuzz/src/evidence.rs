@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use ike_interop::crypto::Secret;
-use ike_interop::evidence::capture::CaptureReader;
-use ike_interop::evidence::decode::{Decoder, KeyTable, Secrets};
+use ike_interop::evidence::capture::CaptureParser;
+use ike_interop::evidence::decode::{Decoder, KeyTable, Opened, Secrets};
 use ike_interop::evidence::log::{EventLog, Link};
 use ike_interop::evidence::snapshot::{self, Outline, Weight};
 use ike_interop::evidence::transcript::{Names, Transcript};
@@ -29,17 +29,18 @@ static KEYS: LazyLock<KeyTable> = LazyLock::new(|| {
 
 /// A capture file: read, decoded, opened and told, and the transcript reads back.
 pub fn capture(octets: &[u8]) {
-    let Ok(mut reader) = CaptureReader::new(octets) else { return };
+    let (mut parser, mut rest) = (CaptureParser::default(), octets);
     let mut decoder = Decoder::new(KEYS.clone());
+    let mut opener = decoder.esp_opener();
     let mut transcript = Transcript::new(Names::new([])).with_packets();
     let mut text = String::new();
     let mut packets = 0;
-    while let Ok(Some(packet)) = reader.next_packet() {
+    while let Ok(Some(packet)) = parser.next_packet(&mut rest, true) {
         packets += 1;
         assert_eq!(packet.number, packets);
         let Some(observed) = decoder.packet(&packet) else { continue };
-        let inner = decoder.open(&observed);
-        transcript.add(&observed, inner.as_ref());
+        let inside = opener.open(&observed).as_ref().map(Opened::inside);
+        transcript.add(&observed, inside.as_ref());
         text += &transcript.take_finished();
     }
     text += &transcript.text();

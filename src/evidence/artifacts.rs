@@ -199,7 +199,7 @@ pub fn describe(frame: &LoggedFrame<'_>) -> String {
         }
         Content::IkeV2(read) => format!("IKEv2 {}", read.message.header.exchange),
         Content::Esp { spi, .. } => match &frame.inner {
-            Some(inner) => format!("ESP: {inner}"),
+            Some(inner) => format!("ESP: {}", inner.inside()),
             None => format!("ESP with SPI {spi}, of which the key is not known"),
         },
         Content::Keepalive => "NAT keepalive".to_owned(),

@@ -52,13 +52,14 @@ pub fn keys(log: &EventLog) -> KeyTable {
 pub fn frames(log: &EventLog) -> Vec<LoggedFrame<'_>> {
     let keys = keys(log);
     let mut decoders = [Decoder::new(keys.clone()), Decoder::new(keys)];
+    let mut openers = decoders.each_ref().map(Decoder::esp_opener);
     let mut number = 0;
     let frames = log.entries.iter().enumerate().filter_map(|(index, entry)| {
         let Happening::Frame { link, outbound, octets } = &entry.what else { return None };
         number += 1;
-        let decoder = match link {
-            Link::Dut => &mut decoders[0],
-            Link::Cisco => &mut decoders[1],
+        let side = match link {
+            Link::Dut => 0,
+            Link::Cisco => 1,
         };
         let packet = CapturedPacket {
             number,
@@ -68,8 +69,9 @@ pub fn frames(log: &EventLog) -> Vec<LoggedFrame<'_>> {
             octets,
             original_length: u32::try_from(octets.len()).unwrap_or(u32::MAX),
         };
-        let observed = decoder.packet(&packet);
-        let inner = observed.as_ref().and_then(|observed| decoder.open(observed)).map(Opened::into_owned);
+        let observed = decoders[side].packet(&packet);
+        let opener = &mut openers[side];
+        let inner = observed.as_ref().and_then(|observed| opener.open(observed)).map(Opened::into_owned);
         Some(LoggedFrame { entry: index, at: entry.at, link: *link, outbound: *outbound, octets, observed, inner })
     });
     frames.collect()
@@ -87,7 +89,7 @@ pub fn transcript_of_frames(log: &EventLog, frames: &[LoggedFrame<'_>]) -> Strin
     let mut transcript = Transcript::new(names);
     for frame in frames.iter().filter(|frame| frame.link == Link::Dut) {
         if let Some(observed) = &frame.observed {
-            transcript.add(observed, frame.inner.as_ref());
+            transcript.add(observed, frame.inner.as_ref().map(Opened::inside).as_ref());
         }
     }
     transcript.text()

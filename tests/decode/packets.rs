@@ -1,8 +1,8 @@
 //! Packets, and captures made of them.
 
-use std::fs::File;
+use std::fs;
 
-use ike_interop::evidence::capture::CaptureReader;
+use ike_interop::evidence::capture;
 
 use crate::fixture;
 
@@ -11,12 +11,13 @@ pub const ETHERNET: usize = 14;
 
 /// The IPv4 packets of a capture of Ethernet frames.
 pub fn of(name: &str) -> Vec<Vec<u8>> {
-    let mut reader = CaptureReader::new(File::open(fixture(name)).unwrap()).unwrap();
-    let mut packets = Vec::new();
-    while let Some(packet) = reader.next_packet().unwrap() {
-        let length = usize::from(u16::from_be_bytes([packet.octets[ETHERNET + 2], packet.octets[ETHERNET + 3]]));
-        packets.push(packet.octets[ETHERNET..ETHERNET + length].to_vec());
-    }
+    let file = fs::read(fixture(name)).unwrap();
+    let packets = capture::packets(&file).map(|packet| {
+        let octets = packet.unwrap().octets;
+        let length = usize::from(u16::from_be_bytes([octets[ETHERNET + 2], octets[ETHERNET + 3]]));
+        octets[ETHERNET..ETHERNET + length].to_vec()
+    });
+    let packets: Vec<_> = packets.collect();
     assert!(!packets.is_empty());
     packets
 }

@@ -1,11 +1,9 @@
 //! Capture files: reading pcap and pcapng, writing pcapng.
 
 mod link;
+mod parser;
 mod pcapng;
-mod reader;
-mod window;
 
 pub use link::{LinkPacket, LinkType, network_packet};
+pub use parser::{CaptureError, CaptureParser, CapturedPacket, packets};
 pub use pcapng::{PcapngWriter, WrittenPacket};
-pub use reader::{CaptureError, CaptureReader, CapturedPacket};
-pub use window::{Input, ReadAhead};

@@ -103,46 +103,87 @@ fn padded(block: &mut Vec<u8>, value: &[u8]) {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::{CaptureReader, LinkType};
+    use super::super::{CaptureError, CaptureParser, CapturedPacket, LinkType, packets};
     use super::*;
 
     proptest! {
         #[test]
         fn what_is_written_is_read_again(
-            packets in proptest::collection::vec((any::<u32>(), proptest::collection::vec(any::<u8>(), 0..90), "[a-z]{0,9}"), 0..8),
+            written in proptest::collection::vec((any::<u32>(), proptest::collection::vec(any::<u8>(), 0..90), "[a-z]{0,9}"), 0..8),
             cut in 0_usize..40,
         ) {
             let mut writer = PcapngWriter::new(Vec::new(), "a run", &["dut", "cisco"]).unwrap();
-            for (time, octets, comment) in &packets {
+            for (time, octets, comment) in &written {
                 let packet = WrittenPacket {
                     interface: time % 2, timestamp: u64::from(*time) << 20, outbound: false, octets, comment,
                 };
                 writer.packet(packet).unwrap();
             }
             let mut file = writer.finish().unwrap();
-            let mut reader = CaptureReader::new(&file[..]).unwrap();
-            for (time, octets, _) in &packets {
-                let packet = reader.next_packet().unwrap().unwrap();
+            let whole: Vec<_> = packets(&file).map(Result::unwrap).collect();
+            prop_assert_eq!(whole.len(), written.len());
+            for (packet, (time, octets, _)) in whole.iter().zip(&written) {
                 prop_assert_eq!(packet.timestamp, u64::from(*time) << 20);
                 prop_assert_eq!(packet.link, LinkType::Ethernet);
                 prop_assert_eq!(&packet.octets, octets);
             }
-            prop_assert!(reader.next_packet().unwrap().is_none());
             // A file that ends early is read up to the damage, which is told.
             file.truncate(file.len() - cut);
-            if let Ok(mut reader) = CaptureReader::new(&file[..]) {
-                while let Ok(Some(_)) = reader.next_packet() {}
-                prop_assert!(reader.next_packet().unwrap().is_none());
-            }
+            let mut after = packets(&file).skip_while(Result::is_ok);
+            after.next();
+            prop_assert!(after.next().is_none());
         }
 
         #[test]
-        fn any_octets_end(mut octets in proptest::collection::vec(any::<u8>(), 0..200), magic in 0..3) {
+        fn any_octets_end_and_tell_the_same_in_any_pieces(
+            mut octets in proptest::collection::vec(any::<u8>(), 0..200),
+            magic in 0..3,
+            lengths in proptest::collection::vec(1_usize..50, 1..9),
+        ) {
             let start: &[u8] = [&[0xd4, 0xc3, 0xb2, 0xa1], &[0x0a, 0x0d, 0x0d, 0x0a], &[][..]][magic as usize];
             octets.splice(0..start.len().min(octets.len()), start.iter().copied());
-            if let Ok(mut reader) = CaptureReader::new(&octets[..]) {
-                while let Ok(Some(_)) = reader.next_packet() {}
+            prop_assert_eq!(in_pieces(&octets, &lengths), told(packets(&octets)));
+        }
+
+        #[test]
+        fn a_capture_tells_the_same_in_any_pieces(
+            captured in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..90), 0..8),
+            damage in (0_usize..2000, any::<u8>()),
+            lengths in proptest::collection::vec(1_usize..50, 1..9),
+        ) {
+            let mut writer = PcapngWriter::new(Vec::new(), "a run", &["dut", "cisco"]).unwrap();
+            for octets in &captured {
+                let packet = WrittenPacket { interface: 1, timestamp: 1, outbound: true, octets, comment: "" };
+                writer.packet(packet).unwrap();
+            }
+            let mut file = writer.finish().unwrap();
+            let (at, octet) = damage;
+            if let Some(place) = file.get_mut(at) {
+                *place = octet;
+            }
+            prop_assert_eq!(in_pieces(&file, &lengths), told(packets(&file)));
+        }
+    }
+
+    /// The packets and how it ended, as they can be compared.
+    fn told<'a>(packets: impl Iterator<Item = Result<CapturedPacket<'a>, CaptureError>>) -> Vec<String> {
+        packets.map(|packet| format!("{packet:?}")).collect()
+    }
+
+    /// The same of a file whose octets come in pieces of these lengths over and over.
+    fn in_pieces(file: &[u8], lengths: &[usize]) -> Vec<String> {
+        let (mut parser, mut all) = (CaptureParser::default(), Vec::new());
+        let (mut start, mut end) = (0, 0);
+        for length in lengths.iter().cycle() {
+            end = file.len().min(end + length);
+            let ended = end == file.len();
+            let mut octets = &file[start..end];
+            all.extend(told(std::iter::from_fn(|| parser.next_packet(&mut octets, ended).transpose())));
+            start = end - octets.len();
+            if ended {
+                break;
             }
         }
+        all
     }
 }

@@ -7,8 +7,9 @@
 use std::collections::HashMap;
 
 use super::ike::{Chosen, HashCheck};
-use super::keys::{KeyTable, Secrets};
+use super::keys::Secrets;
 use crate::crypto::{Group, KeyPair, SaKeys, Secret};
+use crate::ike::EspSuite;
 use crate::ike::event::OfferedTransform;
 use crate::ike::keys::{PhaseOneExchange, QuickModeExchange, SkeyId, SkeyIdD};
 use crate::wire::Spi;
@@ -44,6 +45,14 @@ struct Quick {
 pub(super) struct Candidate {
     pub(super) key: Secret,
     pub(super) skeyid_d: SkeyIdD,
+}
+
+/// Keys of an ESP SA that were derived from the secrets.
+#[derive(Debug)]
+pub(super) struct DerivedKeys {
+    pub(super) spi: Spi,
+    pub(super) suite: EspSuite,
+    pub(super) keys: SaKeys,
 }
 
 impl Derivation {
@@ -139,7 +148,13 @@ impl Derivation {
     }
 
     /// Derives the keys of the ESP SAs that a quick mode makes.
-    pub(super) fn esp_keys(&mut self, message_id: MessageId, payloads: &[Payload], keys: &mut KeyTable) {
+    pub(super) fn esp_keys(
+        &mut self,
+        message_id: MessageId,
+        payloads: &[Payload],
+        secrets: &Secrets,
+        derived: &mut Vec<DerivedKeys>,
+    ) {
         let Some(skeyid_d) = &self.skeyid_d else { return };
         let (mut sa, mut nonce, mut public) = (None, None, None);
         for payload in payloads {
@@ -170,14 +185,14 @@ impl Derivation {
             let Some(suite) = read.suite() else { continue };
             let own = quick.offer.proposals.iter().filter(|proposal| proposal.protocol == ProtocolId::Esp);
             let own = own.clone().find(|proposal| proposal.number == chosen.number).or_else(|| own.clone().next());
-            let secrets: Vec<Option<Secret>> = match (&quick.g_xi, public) {
+            let shared: Vec<Option<Secret>> = match (&quick.g_xi, public) {
                 (Some(g_xi), Some(g_xr)) => {
                     let group = read.group().and_then(Group::from_number);
-                    shared_secrets(group, g_xi, g_xr, keys.secrets()).into_iter().map(Some).collect()
+                    shared_secrets(group, g_xi, g_xr, secrets).into_iter().map(Some).collect()
                 }
                 _ => vec![None],
             };
-            for secret in &secrets {
+            for secret in &shared {
                 for spi in own.into_iter().chain([chosen]).filter_map(|proposal| proposal.spi.first_chunk::<4>()) {
                     let spi = Spi(u32::from_be_bytes(*spi));
                     let exchange = QuickModeExchange {
@@ -187,8 +202,8 @@ impl Derivation {
                         ni_b: &quick.ni_b,
                         nr_b: nonce,
                     };
-                    let sa_keys: SaKeys = skeyid_d.sa_keys(&exchange, suite.cipher, suite.integrity);
-                    keys.add_derived_esp(spi, suite, &sa_keys);
+                    let keys = skeyid_d.sa_keys(&exchange, suite.cipher, suite.integrity);
+                    derived.push(DerivedKeys { spi, suite, keys });
                 }
             }
         }

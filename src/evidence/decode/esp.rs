@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::{Arc, PoisonError, RwLock};
 
+use super::esp_table::{EspKeys, EspTable};
 use super::ike::forget_older_half;
-use super::keys::{EspKeys, KeyTable};
 use super::sealed::Opener;
+use super::{Content, Observed};
 use crate::evidence::capture::{LinkPacket, LinkType, network_packet};
 use crate::wire::Spi;
 use crate::wire::ipv4::protocol;
@@ -21,10 +23,95 @@ const IPV6: u8 = 41;
 /// SAs whose keys are kept in the form that opens packets; past that the half not used for longest is forgotten.
 const MAX_OPENERS: usize = 1024;
 
-/// Opens ESP packets.
+/// ESP in ESP in ESP: deeper than that nobody nests.
+const MAX_DEPTH: usize = 4;
+
+/// Opens ESP packets with the keys a [`Decoder`](super::Decoder) knows. It may do so on another thread, and later than the
+/// decoder goes on: the keys are those that were known when the packet came.
+#[derive(Debug)]
+pub struct EspOpener {
+    keys: Arc<RwLock<EspTable>>,
+    expanded: Expanded,
+    plain: Vec<u8>,
+}
+
+/// A packet from inside ESP.
+#[derive(Clone, Debug)]
+pub struct Opened<'a> {
+    /// The packet; with ESP in ESP the one inside all.
+    pub packet: LinkPacket<'a>,
+    /// The ends of each ESP packet that was inside another, outermost first.
+    pub nested: Vec<(IpAddr, IpAddr)>,
+}
+
+impl Opened<'_> {
+    /// The same with octets of its own.
+    pub fn into_owned(self) -> Opened<'static> {
+        Opened { packet: self.packet.into_owned(), nested: self.nested }
+    }
+
+    /// What it is, without its octets.
+    pub fn inside(&self) -> Inside {
+        Inside { nested: self.nested.clone(), kind: PacketKind::of(&self.packet) }
+    }
+}
+
+/// What was inside an ESP packet, the same for every packet of its kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inside {
+    /// The ends of each ESP packet that was inside another, outermost first.
+    pub nested: Vec<(IpAddr, IpAddr)>,
+    /// The packet inside all.
+    pub kind: PacketKind,
+}
+
+impl fmt::Display for Inside {
+    /// In a few words: `ESP 192.0.2.1 > 192.0.2.2, in it ICMP echo request 10.1.0.10 > 10.2.0.10`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (source, destination) in &self.nested {
+            write!(formatter, "ESP {source} > {destination}, in it ")?;
+        }
+        self.kind.fmt(formatter)
+    }
+}
+
+impl EspOpener {
+    pub(super) fn new(keys: Arc<RwLock<EspTable>>) -> Self {
+        Self { keys, expanded: Expanded::default(), plain: Vec::new() }
+    }
+
+    /// The packet inside an ESP packet; `None` when it is none, or its key is not known or does not fit.
+    pub fn open(&mut self, observed: &Observed<'_>) -> Option<Opened<'_>> {
+        let Content::Esp { spi, octets, known, .. } = &observed.content else { return None };
+        if known.is_none() {
+            return None;
+        }
+        // Only the decoder writes, and what it has written is whole.
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let ends = (observed.source.ip(), observed.destination.ip());
+        let mut nested = Vec::new();
+        let candidates = keys.at(*known, *spi, ends);
+        let mut packet = self.expanded.open(candidates, ends, octets, &mut self.plain)?;
+        if packet.protocol != protocol::ESP {
+            return Some(Opened { packet, nested });
+        }
+        let mut plain = Vec::new();
+        while packet.protocol == protocol::ESP && nested.len() < MAX_DEPTH {
+            let ends = (packet.source, packet.destination);
+            let Some(spi) = packet.payload.first_chunk::<4>() else { break };
+            let candidates = keys.at(*known, Spi(u32::from_be_bytes(*spi)), ends);
+            let Some(inside) = self.expanded.open(candidates, ends, &packet.payload, &mut plain) else { break };
+            nested.push(ends);
+            packet = inside.into_owned();
+        }
+        Some(Opened { packet: packet.into_owned(), nested })
+    }
+}
+
+/// Keys in the form that opens packets.
 #[derive(Debug, Default)]
-pub(super) struct EspDecoder {
-    /// By the number of their keys.
+struct Expanded {
+    /// By the number of the keys.
     openers: HashMap<u64, Used>,
     clock: u64,
 }
@@ -35,18 +122,17 @@ struct Used {
     last: u64,
 }
 
-impl EspDecoder {
+impl Expanded {
     /// The plaintext of an ESP packet without its padding, and the protocol of it.
-    pub(super) fn open<'p>(
+    fn open<'p, 'k>(
         &mut self,
-        keys: &KeyTable,
+        candidates: impl Iterator<Item = &'k EspKeys>,
         ends: (IpAddr, IpAddr),
-        spi: Spi,
         octets: &[u8],
         plain: &'p mut Vec<u8>,
     ) -> Option<LinkPacket<'p>> {
         let mut next_header = None;
-        for keys in keys.esp(spi, ends) {
+        for keys in candidates {
             let Some(opener) = self.opener(keys) else { continue };
             if opener.open(octets, HEADER, plain).is_ok() {
                 next_header = strip_padding(plain, !opener.authenticates());

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::derivation::Derivation;
-use super::keys::KeyTable;
+use super::derivation::{Derivation, DerivedKeys};
+use super::keys::{KeyTable, Secrets};
 use crate::crypto::{Cipher, Group, Hash};
 use crate::ike::keys::{EncryptionKey, IvChain};
 use crate::ike::naming::{MessageNamer, Named, fingerprint};
@@ -91,9 +91,15 @@ struct Conversation {
 }
 
 impl IkeDecoder {
-    /// Names a message and decrypts it when its key is known; `octets` are the whole message. Keys that can be derived from
-    /// it and the secrets are added to `keys`.
-    pub(super) fn message(&mut self, header: Header, octets: &[u8], keys: &mut KeyTable) -> IkeMessage {
+    /// Names a message and decrypts it when its key is known; `octets` are the whole message. Keys of ESP SAs that can be
+    /// derived from it and the secrets are added to `derived`.
+    pub(super) fn message(
+        &mut self,
+        header: Header,
+        octets: &[u8],
+        keys: &KeyTable,
+        derived: &mut Vec<DerivedKeys>,
+    ) -> IkeMessage {
         self.clock += 1;
         let named = self.namer.name(&header, octets);
         let known = self.conversations.contains_key(&header.initiator_cookie);
@@ -109,7 +115,7 @@ impl IkeDecoder {
         let mut check = None;
         if !named.retransmission {
             conversation.learn(&payloads);
-            check = conversation.derive(&header, named.name.index, &payloads, keys);
+            check = conversation.derive(&header, named.name.index, &payloads, keys.secrets(), derived);
         }
         let hash = conversation.chosen.map(|chosen| chosen.hash);
         let authentication = conversation.chosen.map(|chosen| chosen.authentication);
@@ -132,7 +138,7 @@ impl Conversation {
         &mut self,
         header: &Header,
         octets: &[u8],
-        keys: &mut KeyTable,
+        keys: &KeyTable,
     ) -> (Vec<Payload>, Protection, Option<ParseError>) {
         match Message::parse(octets) {
             Ok(Message { contents: Contents::Clear(payloads, _), .. }) => (payloads, Protection::Clear, None),
@@ -178,14 +184,21 @@ impl Conversation {
     }
 
     /// Checks HASH_I and HASH_R, and derives the keys of ESP SAs.
-    fn derive(&mut self, header: &Header, index: u16, payloads: &[Payload], keys: &mut KeyTable) -> Option<HashCheck> {
+    fn derive(
+        &mut self,
+        header: &Header,
+        index: u16,
+        payloads: &[Payload],
+        secrets: &Secrets,
+        derived: &mut Vec<DerivedKeys>,
+    ) -> Option<HashCheck> {
         let derivation = self.derivation.as_mut()?;
         derivation.learn(header, index, payloads);
         let chosen = self.chosen?;
         if header.exchange == ExchangeType::Quick {
-            derivation.esp_keys(header.message_id, payloads, keys);
+            derivation.esp_keys(header.message_id, payloads, secrets, derived);
         }
-        derivation.check(header, index, chosen, &self.public_values, payloads, keys.secrets())
+        derivation.check(header, index, chosen, &self.public_values, payloads, secrets)
     }
 
     /// Finds the keys among those the secrets give: the right one makes payloads of the first encrypted message.

@@ -2,6 +2,7 @@
 
 mod derivation;
 mod esp;
+mod esp_table;
 mod ike;
 mod ikev2;
 mod keys;
@@ -10,25 +11,25 @@ mod sealed;
 mod tables;
 
 use std::borrow::Cow;
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
+use std::sync::{Arc, PoisonError, RwLock};
 
-pub use esp::PacketKind;
+pub use esp::{EspOpener, Inside, Opened, PacketKind};
+pub use esp_table::{AddressPattern, EspKeys, KeysKnown};
 pub use ike::{HashCheck, IkeMessage, Protection};
 pub use ikev2::Ikev2Message;
-pub use keys::{AddressPattern, EspKeys, Ikev2Keys, KeyTable, Secrets};
+pub use keys::{Ikev2Keys, KeyTable, Secrets};
 pub use sealed::{BlockCipher, Opener, SealCipher, SealError, SealIntegrity};
 pub use tables::KeyFileError;
+
+use esp_table::EspTable;
 
 use super::capture::{CapturedPacket, LinkPacket, network_packet};
 use crate::wire::ipv4::protocol;
 use crate::wire::isakmp::{Header, Version};
 use crate::wire::natt::{self, Port4500};
 use crate::wire::{ParseError, Reader, Spi};
-
-/// ESP in ESP in ESP: deeper than that nobody nests.
-const MAX_DEPTH: usize = 4;
 
 /// A packet of a capture and what it is.
 #[derive(Clone, Debug)]
@@ -64,6 +65,8 @@ pub enum Content<'a> {
         in_udp: bool,
         /// The packet as it stands, SPI first.
         octets: Cow<'a, [u8]>,
+        /// The keys that may open it.
+        known: KeysKnown,
     },
     /// A NAT keepalive (RFC 3948 2.3).
     Keepalive,
@@ -81,44 +84,21 @@ pub enum Content<'a> {
 /// Tells what packets are, one after the other. Memory is bounded however long the capture.
 #[derive(Debug, Default)]
 pub struct Decoder {
+    /// All but those of ESP.
     keys: KeyTable,
+    esp_keys: Arc<RwLock<EspTable>>,
+    /// How many of them there are.
+    known: KeysKnown,
     ike: ike::IkeDecoder,
     ikev2: ikev2::Ikev2Decoder,
-    esp: esp::EspDecoder,
     fragments: reassembly::Reassembler,
-    plain: Vec<u8>,
-}
-
-/// A packet from inside ESP.
-#[derive(Clone, Debug)]
-pub struct Opened<'a> {
-    /// The packet; with ESP in ESP the one inside all.
-    pub packet: LinkPacket<'a>,
-    /// The ends of each ESP packet that was inside another, outermost first.
-    pub nested: Vec<(IpAddr, IpAddr)>,
-}
-
-impl Opened<'_> {
-    /// The same with octets of its own.
-    pub fn into_owned(self) -> Opened<'static> {
-        Opened { packet: self.packet.into_owned(), nested: self.nested }
-    }
-}
-
-impl fmt::Display for Opened<'_> {
-    /// In a few words, the same for every packet of its kind.
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (source, destination) in &self.nested {
-            write!(formatter, "ESP {source} > {destination}, in it ")?;
-        }
-        PacketKind::of(&self.packet).fmt(formatter)
-    }
 }
 
 impl Decoder {
     /// A decoder that knows these keys.
-    pub fn new(keys: KeyTable) -> Self {
-        Self { keys, ..Self::default() }
+    pub fn new(mut keys: KeyTable) -> Self {
+        let esp_keys = std::mem::take(&mut keys.esp);
+        Self { keys, known: esp_keys.known(), esp_keys: Arc::new(RwLock::new(esp_keys)), ..Self::default() }
     }
 
     /// Tells what a captured packet is; `None` when it is no IP packet, or a fragment whose rest is still missing.
@@ -145,27 +125,9 @@ impl Decoder {
         self.fragments.incomplete()
     }
 
-    /// The packet inside an ESP packet; `None` when it is none, or its key is not known or does not fit.
-    pub fn open(&mut self, observed: &Observed<'_>) -> Option<Opened<'_>> {
-        let Content::Esp { spi, octets, .. } = &observed.content else { return None };
-        if !self.keys.opens_esp() {
-            return None;
-        }
-        let ends = (observed.source.ip(), observed.destination.ip());
-        let mut nested = Vec::new();
-        let mut packet = self.esp.open(&self.keys, ends, *spi, octets, &mut self.plain)?;
-        if packet.protocol != protocol::ESP {
-            return Some(Opened { packet, nested });
-        }
-        let mut plain = Vec::new();
-        while packet.protocol == protocol::ESP && nested.len() < MAX_DEPTH {
-            let ends = (packet.source, packet.destination);
-            let Content::Esp { spi, octets, .. } = esp_packet(packet.payload.clone(), false) else { break };
-            let Some(inside) = self.esp.open(&self.keys, ends, spi, &octets, &mut plain) else { break };
-            nested.push(ends);
-            packet = inside.into_owned();
-        }
-        Some(Opened { packet: packet.into_owned(), nested })
+    /// What opens the ESP packets this decoder tells of.
+    pub fn esp_opener(&self) -> EspOpener {
+        EspOpener::new(Arc::clone(&self.esp_keys))
     }
 
     fn ip_packet<'a>(&mut self, number: u64, at: u64, mut packet: LinkPacket<'a>) -> Observed<'a> {
@@ -187,7 +149,7 @@ impl Decoder {
                 }
                 Err(error) => Content::Malformed(error),
             },
-            protocol::ESP => esp_packet(packet.payload, false),
+            protocol::ESP => self.esp_packet(packet.payload, false),
             protocol => Content::Other { protocol, payload: packet.payload },
         };
         Observed {
@@ -212,7 +174,7 @@ impl Decoder {
         match natt::classify(&octets[payload.clone()]) {
             Port4500::Ike(message) => self.ike(message),
             Port4500::Keepalive => Content::Keepalive,
-            Port4500::Esp(_) | Port4500::Malformed(_) => esp_packet(part(octets, payload), true),
+            Port4500::Esp(_) | Port4500::Malformed(_) => self.esp_packet(part(octets, payload), true),
         }
     }
 
@@ -221,7 +183,26 @@ impl Decoder {
             Ok(header) if header.version.major() == Version::V2.major() => {
                 Content::IkeV2(Box::new(self.ikev2.message(header, octets, &self.keys)))
             }
-            Ok(header) => Content::Ike(Box::new(self.ike.message(header, octets, &mut self.keys))),
+            Ok(header) => {
+                let mut derived = Vec::new();
+                let message = self.ike.message(header, octets, &self.keys, &mut derived);
+                if !derived.is_empty() {
+                    let mut table = self.esp_keys.write().unwrap_or_else(PoisonError::into_inner);
+                    derived.iter().for_each(|new| table.add_derived(new.spi, new.suite, &new.keys));
+                    self.known = table.known();
+                }
+                Content::Ike(Box::new(message))
+            }
+            Err(error) => Content::Malformed(error),
+        }
+    }
+
+    fn esp_packet<'a>(&self, octets: Cow<'a, [u8]>, in_udp: bool) -> Content<'a> {
+        match Reader::new(&octets).array("ESP > SPI and sequence number") {
+            Ok([s0, s1, s2, s3, n0, n1, n2, n3]) => {
+                let (spi, sequence) = (Spi(u32::from_be_bytes([s0, s1, s2, s3])), u32::from_be_bytes([n0, n1, n2, n3]));
+                Content::Esp { spi, sequence, in_udp, octets, known: self.known }
+            }
             Err(error) => Content::Malformed(error),
         }
     }
@@ -257,14 +238,4 @@ fn ah_header(octets: &[u8]) -> Result<(Spi, u8, usize), ParseError> {
     let spi = Spi(reader.u32("AH > SPI")?);
     reader.take(length.saturating_sub(8), "AH > sequence number and ICV")?;
     Ok((spi, next, length.max(8)))
-}
-
-fn esp_packet(octets: Cow<'_, [u8]>, in_udp: bool) -> Content<'_> {
-    match Reader::new(&octets).array("ESP > SPI and sequence number") {
-        Ok([s0, s1, s2, s3, n0, n1, n2, n3]) => {
-            let (spi, sequence) = (Spi(u32::from_be_bytes([s0, s1, s2, s3])), u32::from_be_bytes([n0, n1, n2, n3]));
-            Content::Esp { spi, sequence, in_udp, octets }
-        }
-        Err(error) => Content::Malformed(error),
-    }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use super::Names;
-use crate::evidence::decode::{Opened, PacketKind};
+use crate::evidence::decode::Inside;
 use crate::wire::Spi;
 
 /// SAs that are held until their text is wanted; past that the half not seen for longest becomes text.
@@ -52,13 +52,13 @@ struct Flow {
     /// The lowest and the highest sequence number; AH headers are not looked into that far.
     sequence: Option<(u32, u32)>,
     sealed: u64,
-    kinds: Vec<(Vec<(IpAddr, IpAddr)>, PacketKind)>,
+    kinds: Vec<Inside>,
     more_kinds: bool,
 }
 
 impl Flows {
-    /// Takes a packet of an SA. `inner` is what was inside, when that is known.
-    pub(super) fn add(&mut self, key: FlowKey, sequence: Option<u32>, inner: Option<&Opened<'_>>, names: &mut Names) {
+    /// Takes a packet of an SA. `inside` is what was inside, when that is known.
+    pub(super) fn add(&mut self, key: FlowKey, sequence: Option<u32>, inside: Option<&Inside>, names: &mut Names) {
         self.clock += 1;
         let index = match self.flows.get(self.last) {
             Some(flow) if flow.key == key => self.last,
@@ -79,18 +79,17 @@ impl Flows {
             let (low, high) = flow.sequence.unwrap_or((number, number));
             flow.sequence = Some((low.min(number), high.max(number)));
         }
-        let Some(inner) = inner else {
+        let Some(inside) = inside else {
             flow.sealed += 1;
             return;
         };
-        let kind = PacketKind::of(&inner.packet);
-        if flow.kinds.iter().any(|(nested, known)| *known == kind && *nested == inner.nested) {
+        if flow.kinds.contains(inside) {
             return;
         }
         if flow.kinds.len() >= MAX_KINDS {
             flow.more_kinds = true;
         } else {
-            flow.kinds.push((inner.nested.clone(), kind));
+            flow.kinds.push(inside.clone());
         }
     }
 
@@ -161,10 +160,8 @@ impl Flow {
             out.push(']');
         }
         out.push('\n');
-        for (nested, kind) in &self.kinds {
-            out.push_str("  ");
-            nested.iter().for_each(|(from, to)| out.push_str(&format!("ESP {from} > {to}, in it ")));
-            out.push_str(&format!("{kind}\n"));
+        for inside in &self.kinds {
+            out.push_str(&format!("  {inside}\n"));
         }
         if self.more_kinds {
             out.push_str("  and more\n");

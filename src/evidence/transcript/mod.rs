@@ -31,7 +31,7 @@ pub use names::Names;
 use names::SpiLetters;
 use nat::NatDiscovery;
 
-use super::decode::{Content, IkeMessage, Ikev2Message, Observed, Opened, Protection};
+use super::decode::{Content, IkeMessage, Ikev2Message, Inside, Observed, Protection};
 use crate::wire::isakmp::{
     Body, Cookie, ExchangeType, Flags, IdPayload, MessageId, NotifyPayload, NotifyType, Payload, Version,
 };
@@ -96,8 +96,8 @@ impl Transcript {
         self
     }
 
-    /// Takes the next packet. `inner` is what an ESP packet held, when its key is known.
-    pub fn add(&mut self, observed: &Observed<'_>, inner: Option<&Opened<'_>>) {
+    /// Takes the next packet. `inside` is what an ESP packet held, when its key is known.
+    pub fn add(&mut self, observed: &Observed<'_>, inside: Option<&Inside>) {
         if let Some(spi) = observed.ah {
             self.add_flow(flow(observed, spi, Carrier::Ah), None, None);
         }
@@ -113,7 +113,7 @@ impl Transcript {
             Content::IkeV2(read) => self.add_ikev2(observed, read),
             Content::Esp { spi, sequence, in_udp, .. } => {
                 let carrier = if *in_udp { Carrier::EspInUdp } else { Carrier::Esp };
-                self.add_flow(flow(observed, *spi, carrier), Some(*sequence), inner);
+                self.add_flow(flow(observed, *spi, carrier), Some(*sequence), inside);
             }
             Content::Malformed(error) => {
                 if self.damaged.len() >= MAX_DAMAGED {
@@ -129,7 +129,7 @@ impl Transcript {
         }
     }
 
-    fn add_flow(&mut self, key: FlowKey, sequence: Option<u32>, inner: Option<&Opened<'_>>) {
+    fn add_flow(&mut self, key: FlowKey, sequence: Option<u32>, inside: Option<&Inside>) {
         if self.flows.are_full() {
             // The negotiation of an SA is told before its packets.
             self.tell_older(self.exchanges.len());
@@ -137,7 +137,7 @@ impl Transcript {
             self.flows.make_room(&mut lines, &self.names, self.packets);
             self.letters.put_into(&mut self.finished, &lines);
         }
-        self.flows.add(key, sequence, inner, &mut self.names);
+        self.flows.add(key, sequence, inside, &mut self.names);
     }
 
     /// Whether there is text that is final and has not been taken yet.

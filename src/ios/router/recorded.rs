@@ -1,13 +1,13 @@
 //! What the router puts on the wire, held against what real Cisco routers put there.
 
-use std::fs::File;
+use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
 use super::network::{End, Network};
 use super::tests::name;
 use super::*;
-use crate::evidence::capture::CaptureReader;
+use crate::evidence::capture;
 use crate::ios::policy::tests::config;
 use crate::wire::ethernet::{Frame, ethertype};
 use crate::wire::ipv4::protocol;
@@ -52,14 +52,13 @@ fn negotiated(release: Release) -> Network {
 /// The IKE packets of a capture in `fixtures/captures`.
 fn capture(file: &str) -> Vec<(Ipv4Packet, UdpDatagram)> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/captures").join(file);
-    let mut reader = CaptureReader::new(File::open(path).unwrap()).unwrap();
-    let mut packets = Vec::new();
-    while let Some(packet) = reader.next_packet().unwrap() {
-        let frame = Frame::parse(packet.octets).unwrap();
+    let file = fs::read(path).unwrap();
+    let packets = capture::packets(&file).map(|packet| {
+        let frame = Frame::parse(packet.unwrap().octets).unwrap();
         assert_eq!(frame.ethertype, ethertype::IPV4);
-        packets.push(Ipv4Packet::parse(frame.payload).unwrap());
-    }
-    ike_of(packets)
+        Ipv4Packet::parse(frame.payload).unwrap()
+    });
+    ike_of(packets.collect())
 }
 
 fn ike_of(packets: Vec<Ipv4Packet>) -> Vec<(Ipv4Packet, UdpDatagram)> {

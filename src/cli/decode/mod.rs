@@ -1,16 +1,22 @@
 //! `ike-interop decode`: a capture as a transcript.
 
+mod pieces;
+mod turns;
+mod work;
+
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use pieces::Pieces;
+
 use super::{BAD_INPUT, SUCCESS};
 use crate::crypto::Secret;
 use crate::diag::{Source, Unreadable};
-use crate::evidence::capture::{CaptureError, CaptureReader, ReadAhead};
-use crate::evidence::decode::{Content, Decoder, KeyFileError, KeyTable, Observed, Protection, Secrets};
+use crate::evidence::capture::CaptureError;
+use crate::evidence::decode::{Decoder, KeyFileError, KeyTable, Secrets};
 use crate::evidence::transcript::{Names, Transcript};
 
 /// What Wireshark calls its tables of keys in a profile folder.
@@ -103,78 +109,38 @@ enum DecodeError {
 fn decode(arguments: &Arguments) -> Result<(), DecodeError> {
     let standard_input = arguments.capture.as_os_str() == "-";
     let path = if standard_input { &PathBuf::from("standard input") } else { &arguments.capture };
-    let keys = keys(arguments)?;
-    let unreadable = |error: CaptureError| DecodeError::Capture(path.clone(), error);
-    let input = match standard_input {
-        true => ReadAhead::new(io::stdin()),
-        false => File::open(path).and_then(ReadAhead::new),
+    let decoder = Decoder::new(keys(arguments)?);
+    let pieces = match standard_input {
+        true => Ok(Pieces::of_stream(io::stdin())),
+        false => File::open(path).and_then(Pieces::of_file),
     };
-    let mut reader = CaptureReader::new(input.map_err(|error| unreadable(error.into()))?).map_err(unreadable)?;
-    let mut decoder = Decoder::new(keys);
+    let pieces = pieces.map_err(|error| DecodeError::Capture(path.clone(), error.into()))?;
     let mut transcript = Transcript::new(Names::new(arguments.names.iter().cloned()));
     if arguments.packets {
         transcript = transcript.with_packets();
     }
-    let mut output = BufWriter::new(io::stdout().lock());
-    let (mut packets, mut told, mut sealed) = (0_u64, false, false);
-    let damage = loop {
-        match reader.next_packet() {
-            Ok(Some(packet)) => {
-                packets = packet.number;
-                let Some(observed) = decoder.packet(&packet) else { continue };
-                told |= observed.ah.is_some() || !matches!(observed.content, Content::Other { .. });
-                sealed |= is_sealed(&observed);
-                let inner = decoder.open(&observed);
-                transcript.add(&observed, inner.as_ref());
-                if transcript.has_finished() && !write(&mut output, &transcript.take_finished())? {
-                    return Ok(());
-                }
-            }
-            Ok(None) => break None,
-            Err(error) => break Some(error),
-        }
+    let Some(decoded) = work::decode(&pieces, decoder, transcript).map_err(DecodeError::Output)? else { return Ok(()) };
+    let damage = match decoded.damage {
+        Some(error) if !decoded.begun => return Err(DecodeError::Capture(path.clone(), error)),
+        damage => damage,
     };
-    if !write(&mut output, &transcript.text())? || !flush(&mut output)? {
-        return Ok(());
+    if !decoded.told && damage.is_none() {
+        eprintln!("note: no IKE, ESP or AH found; packets in the capture: {}", decoded.packets);
     }
-    if !told && damage.is_none() {
-        eprintln!("note: no IKE, ESP or AH found; packets in the capture: {packets}");
-    }
-    if decoder.incomplete() > 0 {
+    if decoded.incomplete > 0 {
         eprintln!(
             "note: of some packets only a part came, and they are not shown, for want of their other fragments: {}",
-            decoder.incomplete()
+            decoded.incomplete
         );
     }
-    if sealed && !arguments.psk.is_empty() && arguments.dh_secret.is_empty() && arguments.dh_private.is_empty() {
+    if decoded.sealed && !arguments.psk.is_empty() && arguments.dh_secret.is_empty() && arguments.dh_private.is_empty()
+    {
         eprintln!(
             "note: messages stay encrypted: a pre-shared key alone cannot decrypt them; give --dh-secret or --dh-private as \
              well, or the keys themselves (--keys)"
         );
     }
     damage.map_or(Ok(()), |error| Err(DecodeError::Damaged(path.clone(), error)))
-}
-
-/// Whether IKEv1 payloads could not be decrypted.
-fn is_sealed(observed: &Observed<'_>) -> bool {
-    matches!(&observed.content, Content::Ike(message) if matches!(message.protection, Protection::Sealed(_)))
-}
-
-/// Whether there is still a reader: a closed pipe (`| head`) is its wish, not an error.
-fn write(output: &mut impl Write, text: &str) -> Result<bool, DecodeError> {
-    readers_wish(output.write_all(text.as_bytes()))
-}
-
-fn flush(output: &mut impl Write) -> Result<bool, DecodeError> {
-    readers_wish(output.flush())
-}
-
-fn readers_wish(result: io::Result<()>) -> Result<bool, DecodeError> {
-    match result {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(DecodeError::Output(error)),
-    }
 }
 
 fn keys(arguments: &Arguments) -> Result<KeyTable, DecodeError> {
