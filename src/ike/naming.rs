@@ -1,9 +1,11 @@
 //! Names for messages by their place in an exchange: `main-mode-4`, `quick-mode-1`, `informational`.
 
-use std::collections::HashMap;
 use std::fmt;
+use std::hash::BuildHasher;
 use std::str::FromStr;
 
+use foldhash::HashMap;
+use foldhash::quality::FixedState;
 use serde::{Deserialize, Serialize};
 
 use crate::wire::isakmp::{Cookie, ExchangeType, Header, MessageId};
@@ -130,9 +132,9 @@ impl MessageNamer {
     }
 }
 
-/// FNV-1a: the same on every machine and run.
+/// A number by which octets are known again, the same in every run.
 pub(crate) fn fingerprint(octets: &[u8]) -> u64 {
-    octets.iter().fold(0xcbf2_9ce4_8422_2325, |hash, octet| (hash ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3))
+    FixedState::default().hash_one(octets)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! HASH_I and HASH_R are right, which aggressive mode sends in clear. With g^xy, or the private exponent of one side, every
 //! key follows: that of phase 1, and those of the ESP SAs (with PFS the second exchange needs its own secret).
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 use super::ike::{Chosen, HashCheck};
 use super::keys::Secrets;

@@ -1,10 +1,11 @@
 //! ESP packets, opened with the keys of their SAs.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
+
+use foldhash::HashMap;
 
 use super::esp_table::{EspKeys, EspTable};
 use super::ike::forget_older_half;

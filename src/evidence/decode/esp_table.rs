@@ -1,7 +1,9 @@
 //! The keys of ESP SAs.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::IpAddr;
+
+use foldhash::HashMap;
 
 use super::sealed::{BlockCipher, Opener, SealCipher, SealError, SealIntegrity};
 use crate::crypto::{Cipher, CounterMode, Hash, IcvLength, SaKeys, Secret};

@@ -1,6 +1,6 @@
 //! IKEv1 messages, named and decrypted.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 use super::derivation::{Derivation, DerivedKeys};
 use super::keys::{KeyTable, Secrets};
@@ -102,8 +102,7 @@ impl IkeDecoder {
     ) -> IkeMessage {
         self.clock += 1;
         let named = self.namer.name(&header, octets);
-        let known = self.conversations.contains_key(&header.initiator_cookie);
-        if self.conversations.len() >= MAX_CONVERSATIONS && !known {
+        if self.conversations.len() >= MAX_CONVERSATIONS && !self.conversations.contains_key(&header.initiator_cookie) {
             forget_older_half(&mut self.conversations, |conversation| conversation.last_seen);
         }
         let conversation = self.conversations.entry(header.initiator_cookie).or_default();

@@ -1,6 +1,6 @@
 //! IKEv2 messages, decrypted.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 use super::ike::{Protection, forget_older_half};
 use super::keys::KeyTable;

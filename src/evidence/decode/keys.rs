@@ -1,6 +1,6 @@
 //! The keys a decoder knows.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 use super::esp_table::{EspKeys, EspTable};
 use super::sealed::{Opener, SealError};

@@ -1,10 +1,11 @@
 //! Attributes of mode config and XAUTH by name (draft-dukes-ike-mode-cfg, draft-beaulieu-ike-xauth, and Cisco Unity's).
 
 use super::identity::{ipv4, ipv6, quoted, subnet};
+use super::lines::Lines;
 use crate::wire::isakmp::{Attribute, AttributeValue, AttributesPayload, ConfigType, XauthAttribute};
 
 /// The payload under its name: on one line when it only asks, otherwise an attribute a line.
-pub(super) fn lines(name: &str, payload: &AttributesPayload, lines: &mut Vec<String>) {
+pub(super) fn lines(name: &str, payload: &AttributesPayload, lines: &mut Lines<'_>) {
     let attributes: Vec<(String, Option<String>)> = payload
         .attributes
         .iter()
@@ -16,14 +17,15 @@ pub(super) fn lines(name: &str, payload: &AttributesPayload, lines: &mut Vec<Str
         .collect();
     if attributes.iter().all(|(_, value)| value.is_none()) {
         let names: Vec<String> = attributes.into_iter().map(|(name, _)| name).collect();
-        lines.push(format!("{name} {}: {}", payload.kind, names.join(", ")));
-        return;
+        return lines.add(format_args!("{name} {}: {}", payload.kind, names.join(", ")));
     }
-    lines.push(format!("{name} {}", payload.kind));
-    lines.extend(attributes.into_iter().map(|(name, value)| match value {
-        Some(value) => format!("  {name} {value}"),
-        None => format!("  {name}"),
-    }));
+    lines.add(format_args!("{name} {}", payload.kind));
+    for (name, value) in attributes {
+        match value {
+            Some(value) => lines.add(format_args!("  {name} {value}")),
+            None => lines.add(format_args!("  {name}")),
+        }
+    }
 }
 
 /// The value of an attribute by its kind; `None` when it is empty, as in a request.
@@ -109,9 +111,10 @@ mod tests {
     use super::*;
 
     fn text(kind: ConfigType, attributes: Vec<Attribute>) -> Vec<String> {
-        let mut text = Vec::new();
-        lines("ATTR", &AttributesPayload { kind, reserved: 0, identifier: 7, attributes }, &mut text);
-        text
+        let mut text = String::new();
+        let payload = AttributesPayload { kind, reserved: 0, identifier: 7, attributes };
+        lines("ATTR", &payload, &mut Lines::new(&mut text, ""));
+        text.lines().skip(1).map(str::to_owned).collect()
     }
 
     #[test]

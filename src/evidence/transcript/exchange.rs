@@ -1,5 +1,6 @@
 //! The messages of one exchange.
 
+use super::lines::put;
 use crate::ike::naming::MessageName;
 use crate::wire::ikev2;
 use crate::wire::isakmp::{Body, Cookie, ExchangeType, IdPayload, MessageId, Payload, SaPayload};
@@ -106,7 +107,7 @@ impl Exchange {
 
     /// Appends the exchange as text; with `packets`, packet numbers and counts as well.
     pub(super) fn write(&self, out: &mut String, packets: bool) {
-        out.push_str(&format!("== {}\n", self.title));
+        put(out, format_args!("== {}\n", self.title));
         for message in &self.messages {
             let (head, rest) = message.text.split_at(message.text.find('\n').unwrap_or(message.text.len()));
             out.push_str(head);
@@ -116,21 +117,21 @@ impl Exchange {
                     1 => ", repeated once".to_owned(),
                     times => format!(", repeated {times} times"),
                 };
-                out.push_str(&format!(" [packet {}{repeated}]", message.number));
+                put(out, format_args!(" [packet {}{repeated}]", message.number));
             }
             out.push_str(rest);
             out.push('\n');
         }
         if self.left_out > 0 {
-            out.push_str(&format!("and {} more messages\n", self.left_out));
+            put(out, format_args!("and {} more messages\n", self.left_out));
         }
         if let Some(end) = self.end() {
-            out.push_str(&format!("= {end}\n"));
+            put(out, format_args!("= {end}\n"));
         }
         if packets && self.again > 0 {
             match self.again {
                 1 => out.push_str("and once again\n"),
-                times => out.push_str(&format!("and {times} times again\n")),
+                times => put(out, format_args!("and {times} times again\n")),
             }
         }
         out.push('\n');

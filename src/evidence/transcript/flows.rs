@@ -1,9 +1,12 @@
 //! ESP: an SA a line, and under it what was inside.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 
+use foldhash::HashMap;
+
 use super::Names;
+use super::lines::put;
+use super::names::SpiMark;
 use crate::evidence::decode::Inside;
 use crate::wire::Spi;
 
@@ -46,7 +49,7 @@ pub(super) enum Carrier {
 #[derive(Debug)]
 struct Flow {
     key: FlowKey,
-    name: String,
+    name: SpiMark,
     last_seen: u64,
     packets: u64,
     /// The lowest and the highest sequence number; AH headers are not looked into that far.
@@ -131,7 +134,7 @@ fn section(flows: &[Flow], out: &mut String, names: &Names, packets: bool) {
 }
 
 impl Flow {
-    fn new(key: FlowKey, name: String) -> Self {
+    fn new(key: FlowKey, name: SpiMark) -> Self {
         Self { key, name, last_seen: 0, packets: 0, sequence: None, sealed: 0, kinds: Vec::new(), more_kinds: false }
     }
 
@@ -142,26 +145,26 @@ impl Flow {
             Carrier::EspInUdp => " in UDP",
             Carrier::Ah => " of AH",
         };
-        out.push_str(&format!("{from} > {to} {}{carrier}", self.name));
+        put(out, format_args!("{from} > {to} {}{carrier}", self.name));
         if let Some(transform) = names.transform(&self.key.spi.to_bytes()) {
-            out.push_str(&format!(": {transform}"));
+            put(out, format_args!(": {transform}"));
         }
         if packets {
             let plural = if self.packets == 1 { "" } else { "s" };
-            out.push_str(&format!(" [{} packet{plural}", self.packets));
+            put(out, format_args!(" [{} packet{plural}", self.packets));
             match self.sequence {
                 Some((low, high)) if low == high => out.push_str(&format!(", sequence number {low}")),
                 Some((low, high)) => out.push_str(&format!(", sequence numbers {low} to {high}")),
                 None => {}
             }
             if self.sealed > 0 && self.sealed < self.packets {
-                out.push_str(&format!(", {} not opened", self.sealed));
+                put(out, format_args!(", {} not opened", self.sealed));
             }
             out.push(']');
         }
         out.push('\n');
         for inside in &self.kinds {
-            out.push_str(&format!("  {inside}\n"));
+            put(out, format_args!("  {inside}\n"));
         }
         if self.more_kinds {
             out.push_str("  and more\n");

@@ -1,11 +1,13 @@
 //! IKEv2 messages as lines.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use super::exchange::Key;
 use super::identity::{identity_data, quoted};
+use super::lines::{Lines, put};
 use super::nat::NatDiscovery;
-use super::{Names, config, ports, vendor};
+use super::{Names, config, put_ports, vendor};
 use crate::crypto::Hash;
 use crate::evidence::decode::{Ikev2Message, Observed, Protection};
 use crate::wire::der;
@@ -32,40 +34,39 @@ pub(super) fn is_silent(read: &Ikev2Message) -> bool {
     read.inner.is_empty() && read.message.header.exchange == ExchangeType::Informational2
 }
 
-/// The line above the payloads.
-pub(super) fn head(observed: &Observed<'_>, read: &Ikev2Message, from: &str, to: &str) -> String {
+/// Appends the line above the payloads.
+pub(super) fn put_head(text: &mut String, observed: &Observed<'_>, read: &Ikev2Message, from: &str, to: &str) {
     let way = if read.message.is_response() { "response" } else { "request" };
-    let mut head = format!("{} {way} {from} > {to}{}", read.message.header.exchange, ports(observed));
+    put(text, format_args!("{} {way} {from} > {to}", read.message.header.exchange));
+    put_ports(text, observed);
     match &read.protection {
         Protection::Clear => {}
-        Protection::Decrypted(_) if read.wrong_icv => head.push_str(" encrypted, with a wrong ICV"),
-        Protection::Decrypted(_) => head.push_str(" encrypted"),
-        Protection::Sealed(octets) => head.push_str(&format!(" encrypted, {octets} octets")),
+        Protection::Decrypted(_) if read.wrong_icv => text.push_str(" encrypted, with a wrong ICV"),
+        Protection::Decrypted(_) => text.push_str(" encrypted"),
+        Protection::Sealed(octets) => put(text, format_args!(" encrypted, {octets} octets")),
     }
-    head
 }
 
 /// The payloads of a message as lines, those inside SK in its place.
-pub(super) fn lines(observed: &Observed<'_>, read: &Ikev2Message, names: &mut Names) -> Vec<String> {
+pub(super) fn lines(observed: &Observed<'_>, read: &Ikev2Message, names: &mut Names, lines: &mut Lines<'_>) {
     let nat = nat_detection(read, observed.source, observed.destination);
-    let mut lines = Vec::new();
     for payload in &read.message.payloads {
         match payload.body() {
             Ok(Body::Encrypted(_)) => {}
             Ok(Body::EncryptedFragment(fragment)) => {
-                lines.push(format!("SKF {} of {}", fragment.number, fragment.total));
+                lines.add(format_args!("SKF {} of {}", fragment.number, fragment.total));
             }
-            _ => payload_lines(payload, &nat, names, &mut lines),
+            _ => payload_lines(payload, &nat, names, lines),
         }
     }
     for payload in &read.inner {
-        payload_lines(payload, &nat, names, &mut lines);
+        payload_lines(payload, &nat, names, lines);
     }
     if lines.is_empty() && matches!(read.protection, Protection::Decrypted(_)) {
-        lines.push("no payload".to_owned());
+        lines.add(format_args!("no payload"));
     }
-    lines.extend(read.message.error.iter().chain(&read.inner_error).map(|error| format!("damaged: {error}")));
-    lines
+    let errors = read.message.error.iter().chain(&read.inner_error);
+    errors.for_each(|error| lines.add(format_args!("damaged: {error}")));
 }
 
 /// What the message decides, by the payloads of the request it answers.
@@ -75,22 +76,23 @@ pub(super) fn decisions(
     asked: &[Payload],
     ends: (&str, &str),
     names: &mut Names,
-) -> Vec<String> {
+    lines: &mut Lines<'_>,
+) {
     let (from, to) = ends;
-    let mut decisions = Vec::new();
     if read.message.is_response() {
-        if let (Some(offered), Some(answer)) = (proposals(asked), proposals(payloads(read))) {
-            decisions.extend(choice(&offered, &answer, names).map(|choice| format!("{from} {choice}")));
+        if let (Some(offered), Some(answer)) = (proposals(asked), proposals(payloads(read)))
+            && let Some(choice) = choice(&offered, &answer, names)
+        {
+            lines.add(format_args!("{from} {choice}"));
         }
         for kind in [PayloadType::SelectorInitiator, PayloadType::SelectorResponder] {
             let of = |payloads: &[Payload]| {
                 payloads.iter().find(|payload| payload.kind == kind).map(|payload| payload.octets.clone())
             };
-            if let (Some(asked), Some(answered)) =
-                (of(asked), payloads(read).iter().find(|payload| payload.kind == kind))
-                && asked != answered.octets
+            if let (Some(asked), Some(answered)) = (of(asked), of(payloads(read)))
+                && asked != answered
             {
-                decisions.push(format!("{from} narrows {kind}"));
+                lines.add(format_args!("{from} narrows {kind}"));
             }
         }
     }
@@ -100,17 +102,16 @@ pub(super) fn decisions(
         match notify.kind {
             NotifyType::NatDetectionSource => sources.push(nat.whose(notify.data) == "the sender"),
             NotifyType::NatDetectionDestination => destination = Some(nat.whose(notify.data) == "the receiver"),
-            kind if u16::from(kind) < 16384 => decisions.push(format!("{from} refuses: {kind}")),
+            kind if u16::from(kind) < 16384 => lines.add(format_args!("{from} refuses: {kind}")),
             _ => {}
         }
     }
     if !sources.is_empty() && sources.iter().all(|own| !own) {
-        decisions.push(format!("by NAT detection, {from} is behind a NAT"));
+        lines.add(format_args!("by NAT detection, {from} is behind a NAT"));
     }
     if destination == Some(false) {
-        decisions.push(format!("by NAT detection, {to} is behind a NAT"));
+        lines.add(format_args!("by NAT detection, {to} is behind a NAT"));
     }
-    decisions
 }
 
 /// The payloads that say what is negotiated: those inside SK where there are any.
@@ -140,7 +141,7 @@ fn choice(offered: &[Proposal<'_>], answer: &[Proposal<'_>], names: &mut Names) 
     };
     if chosen.protocol != ProtocolId::Ike {
         for spi in [own.spi, chosen.spi] {
-            names.set_transform(spi, &format!("{} {}", chosen.protocol, transforms(chosen)));
+            names.set_transform(spi, &Arc::from(format!("{} {}", chosen.protocol, transforms(chosen))));
         }
     }
     if let Some(foreign) = chosen.transforms.iter().find(|transform| !own.transforms.contains(transform)) {
@@ -153,17 +154,19 @@ fn transforms(proposal: &Proposal<'_>) -> String {
     proposal.transforms.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-fn payload_lines(payload: &Payload, nat: &NatDiscovery, names: &mut Names, lines: &mut Vec<String>) {
+fn payload_lines(payload: &Payload, nat: &NatDiscovery, names: &mut Names, lines: &mut Lines<'_>) {
     let kind = payload.kind;
     let line = match payload.body() {
         Err(error) => format!("{kind} damaged: {error}"),
         Ok(Body::Sa(proposals)) => {
-            lines.push("SA".to_owned());
+            lines.add(format_args!("SA"));
             for proposal in proposals {
-                let spi =
-                    if proposal.spi.is_empty() { String::new() } else { format!(", {}", names.spi(proposal.spi)) };
-                let (number, protocol) = (proposal.number, proposal.protocol);
-                lines.push(format!("  proposal {number} {protocol}{spi}: {}", transforms(&proposal)));
+                let line = lines.begin();
+                put(line, format_args!("  proposal {} {}", proposal.number, proposal.protocol));
+                if !proposal.spi.is_empty() {
+                    put(line, format_args!(", {}", names.spi(proposal.spi)));
+                }
+                put(line, format_args!(": {}", transforms(&proposal)));
             }
             return;
         }
@@ -179,17 +182,21 @@ fn payload_lines(payload: &Payload, nat: &NatDiscovery, names: &mut Names, lines
         Ok(Body::Nonce(nonce)) => format!("NONCE {} octets", nonce.len()),
         Ok(Body::Notify(notify)) => notify_line(&notify, nat, names),
         Ok(Body::Delete(delete)) => {
-            let spis: Vec<String> = delete.spis.iter().map(|spi| names.spi(spi)).collect();
+            let spis: Vec<String> = delete.spis.iter().map(|spi| names.spi(spi).to_string()).collect();
             format!("D {} {}", delete.protocol, spis.join(", ")).trim_end().to_owned()
         }
-        Ok(Body::VendorId(octets)) => format!("VID {}", vendor::name(octets, Cookie::ZERO)),
+        Ok(Body::VendorId(octets)) => {
+            let mut line = "VID ".to_owned();
+            vendor::put_name(&mut line, octets, Cookie::ZERO);
+            line
+        }
         Ok(Body::Eap(code, packet)) => eap(code, packet),
         Ok(Body::Encrypted(sealed)) => format!("SK {} octets", sealed.len()),
         Ok(Body::EncryptedFragment(fragment)) => format!("SKF {} of {}", fragment.number, fragment.total),
         Ok(Body::Opaque(octets)) => format!("payload {kind} {} octets", octets.len()),
     };
     let critical = if payload.critical { ", critical" } else { "" };
-    lines.push(format!("{line}{critical}"));
+    lines.add(format_args!("{line}{critical}"));
 }
 
 /// IKEv2 has other names for two of the types.
@@ -261,7 +268,7 @@ fn certificate(kind: PayloadType, encoding: u8, data: &[u8]) -> String {
     }
 }
 
-fn configuration_lines(configuration: &Configuration<'_>, lines: &mut Vec<String>) {
+fn configuration_lines(configuration: &Configuration<'_>, lines: &mut Lines<'_>) {
     let attributes =
         configuration.attributes.iter().map(|attribute| Attribute::variable(attribute.kind, attribute.value)).collect();
     let kind = u8::from(configuration.kind).into();

@@ -15,27 +15,31 @@ mod flows;
 mod identity;
 mod ikev2;
 mod keepalives;
+mod lines;
 mod names;
 mod nat;
 mod payload;
 mod sa;
 mod vendor;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use exchange::{Exchange, Key};
 use flows::{Carrier, FlowKey, Flows};
+use foldhash::HashMap;
 use keepalives::Keepalives;
+use lines::{Lines, put};
 pub use names::Names;
 use names::SpiLetters;
 use nat::NatDiscovery;
 
 use super::decode::{Content, IkeMessage, Ikev2Message, Inside, Observed, Protection};
+use crate::wire::Spi;
 use crate::wire::isakmp::{
     Body, Cookie, ExchangeType, Flags, IdPayload, MessageId, NotifyPayload, NotifyType, Payload, Version,
 };
-use crate::wire::{ParseError, Spi};
 
 /// Exchanges that are held until their text is wanted.
 pub const MAX_EXCHANGES: usize = 2048;
@@ -45,6 +49,9 @@ const MAX_HELD: usize = 1 << 24;
 
 /// Whatever is remembered by peer or cookie is forgotten past this.
 const MAX_REMEMBERED: usize = 16_384;
+
+/// Octets that the text of most messages has.
+const TYPICAL_MESSAGE: usize = 256;
 
 /// Damaged packets that are told one by one.
 const MAX_DAMAGED: usize = 256;
@@ -153,9 +160,7 @@ impl Transcript {
     /// The transcript as text, without what was taken already.
     pub fn text(&self) -> String {
         let mut lines = String::new();
-        for exchange in &self.exchanges {
-            exchange.write(&mut lines, self.packets);
-        }
+        self.exchanges.iter().for_each(|exchange| exchange.write(&mut lines, self.packets));
         self.flows.write(&mut lines, &self.names, self.packets);
         if self.packets {
             self.keepalives.write(&mut lines, &self.names);
@@ -175,9 +180,9 @@ impl Transcript {
     }
 
     /// The lines of each message of the exchanges that are held, by its packet number and as the text has them.
-    pub fn messages(&self) -> HashMap<u64, String> {
+    pub fn messages(&self) -> BTreeMap<u64, String> {
         let mut letters = self.letters.clone();
-        let mut messages = HashMap::new();
+        let mut messages = BTreeMap::new();
         for exchange in &self.exchanges {
             for (number, lines) in exchange.messages() {
                 let mut text = String::new();
@@ -188,8 +193,8 @@ impl Transcript {
         messages
     }
 
-    fn ends(&self, observed: &Observed<'_>) -> (String, String) {
-        (self.names.end(observed.source.ip()), self.names.end(observed.destination.ip()))
+    fn ends(&mut self, observed: &Observed<'_>) -> (Arc<str>, Arc<str>) {
+        (self.names.end_text(observed.source.ip()), self.names.end_text(observed.destination.ip()))
     }
 
     fn add_ike(&mut self, observed: &Observed<'_>, message: &IkeMessage, key: Key) {
@@ -201,11 +206,15 @@ impl Transcript {
         let hash = message.hash.filter(|_| discovers);
         let nat = hash.map(|hash| NatDiscovery::new(hash, header, observed.source, observed.destination));
         let context = payload::Context { message, by_initiator: conversation.initiator == observed.source.ip(), nat };
-        let mut text = head(observed, message, &from, &to);
-        append(&mut text, "  ", payload::lines(&context, &mut self.names));
-        append(&mut text, "  damaged: ", message.error.iter().map(ParseError::to_string));
-        append(&mut text, "  = ", self.decisions(&key, message, &context, &from, &to));
-        if told_once(message) && !self.by_key.contains_key(&key) {
+        let index = self.index_of(&key);
+        let mut text = String::with_capacity(TYPICAL_MESSAGE);
+        put_head(&mut text, observed, message, &from, &to);
+        payload::lines(&context, &mut self.names, &mut Lines::new(&mut text, "  "));
+        if let Some(error) = &message.error {
+            put(&mut text, format_args!("\n  damaged: {error}"));
+        }
+        self.decisions(index, message, &context, (&from, &to), &mut Lines::new(&mut text, "  = "));
+        if told_once(message) && index.is_none() {
             if let Some(exchange) = self.told.get(&text).and_then(|index| self.exchanges.get_mut(index - self.flushed))
             {
                 exchange.again += 1;
@@ -213,11 +222,14 @@ impl Transcript {
             }
             self.told.insert(text.clone(), self.flushed + self.exchanges.len());
         }
-        let title = match self.by_key.contains_key(&key) {
-            true => String::new(),
-            false => self.title(&key, message, conversation.number),
+        let index = match index {
+            Some(index) => index,
+            None => {
+                let title = self.title(&key, message, conversation.number);
+                self.begin(key, header.exchange, title)
+            }
         };
-        let exchange = self.exchange(key, header.exchange, || title);
+        let exchange = &mut self.exchanges[index];
         exchange.learn(&message.payloads);
         self.held += exchange.push(message.named.name, observed.number, text);
     }
@@ -236,12 +248,15 @@ impl Transcript {
             return;
         }
         let (from, to) = self.ends(observed);
-        let mut text = ikev2::head(observed, read, &from, &to);
-        append(&mut text, "  ", ikev2::lines(observed, read, &mut self.names));
-        let asked = self.exchange_at(&key).map(|exchange| exchange.asked.clone()).unwrap_or_default();
-        let decisions = ikev2::decisions(observed, read, &asked, (&from, &to), &mut self.names);
-        append(&mut text, "  = ", decisions);
-        let exchange = self.exchange(key, exchange, || format!("{exchange} (IKEv2)"));
+        let mut text = String::with_capacity(TYPICAL_MESSAGE);
+        ikev2::put_head(&mut text, observed, read, &from, &to);
+        ikev2::lines(observed, read, &mut self.names, &mut Lines::new(&mut text, "  "));
+        let index = self.index_of(&key);
+        let asked = index.map_or(&[][..], |index| &self.exchanges[index].asked);
+        let decisions = &mut Lines::new(&mut text, "  = ");
+        ikev2::decisions(observed, read, asked, (&from, &to), &mut self.names, decisions);
+        let index = index.unwrap_or_else(|| self.begin(key, exchange, format!("{exchange} (IKEv2)")));
+        let exchange = &mut self.exchanges[index];
         exchange.answered = read.message.is_response();
         if !read.message.is_response() {
             exchange.asked = ikev2::payloads(read).to_vec();
@@ -251,46 +266,50 @@ impl Transcript {
         }
     }
 
-    /// What the message decides, as far as that can be told from it and those before it.
+    /// What the message decides, as far as that can be told from it and those before it in its exchange.
     fn decisions(
         &mut self,
-        key: &Key,
+        exchange: Option<usize>,
         message: &IkeMessage,
         context: &payload::Context<'_>,
-        from: &str,
-        to: &str,
-    ) -> Vec<String> {
-        let mut decisions = Vec::new();
+        (from, to): (&str, &str),
+        lines: &mut Lines<'_>,
+    ) {
+        let exchange = exchange.map(|index| &self.exchanges[index]);
         let answer = message.payloads.iter().find_map(|payload| match &payload.body {
             Body::Sa(sa) => Some(sa),
             _ => None,
         });
         if let Some(answer) = answer
-            && let Some(offered) = self.exchange_at(key).and_then(|exchange| exchange.offered.clone())
+            && let Some(offered) = exchange.and_then(|exchange| exchange.offered.as_ref())
         {
-            payload::learn_transforms(&offered, answer, &mut self.names);
-            decisions.extend(sa::choice(&offered, answer).into_iter().map(|choice| format!("{from} {choice}")));
+            payload::learn_transforms(offered, answer, &mut self.names);
+            sa::choice(offered, answer, from, lines);
         }
-        let answered = identities(&message.payloads);
-        let quick = message.header.exchange == ExchangeType::Quick;
-        let asked = self.exchange_at(key).map_or(&[][..], |exchange| &exchange.identities);
-        if quick && !asked.is_empty() && !answered.is_empty() && asked != answered {
-            decisions.push(format!("{from} answers with other identities"));
+        let mut answered = identities(&message.payloads).peekable();
+        let asked = exchange.map_or(&[][..], |exchange| &exchange.identities);
+        if message.header.exchange == ExchangeType::Quick
+            && !asked.is_empty()
+            && answered.peek().is_some()
+            && !answered.eq(asked)
+        {
+            lines.add(format_args!("{from} answers with other identities"));
         }
         if let Some((sender, receiver)) = context.nat.as_ref().and_then(|nat| nat.found(&message.payloads)) {
-            let in_front = [(sender, from), (receiver, to)].into_iter().filter(|(found, _)| *found);
-            decisions.extend(in_front.map(|(_, end)| format!("by NAT-D, {end} is behind a NAT")));
+            for (_, end) in [(sender, from), (receiver, to)].into_iter().filter(|(found, _)| *found) {
+                lines.add(format_args!("by NAT-D, {end} is behind a NAT"));
+            }
         }
         if let Some(check) = message.check {
             let hash = if check.by_initiator { "HASH_I" } else { "HASH_R" };
-            decisions.push(match check.right {
-                true => format!("{hash} is right for the pre-shared key"),
-                false => format!("{hash} is not of the pre-shared key given"),
-            });
+            match check.right {
+                true => lines.add(format_args!("{hash} is right for the pre-shared key")),
+                false => lines.add(format_args!("{hash} is not of the pre-shared key given")),
+            }
         }
-        let refused = notifies(&message.payloads).filter(|notify| payload::refuses(notify));
-        decisions.extend(refused.map(|notify| format!("{from} refuses: {}", notify.kind)));
-        decisions
+        for notify in notifies(&message.payloads).filter(|notify| payload::refuses(notify)) {
+            lines.add(format_args!("{from} refuses: {}", notify.kind));
+        }
     }
 
     /// The conversation of a message; the first message of one is the initiator's, and later ones of phase 1 alternate.
@@ -323,7 +342,6 @@ impl Transcript {
     fn title(&mut self, key: &Key, message: &IkeMessage, phase: usize) -> String {
         let exchange = message.header.exchange;
         let under = if phase > 1 { format!(" under phase 1 ({phase})") } else { String::new() };
-        let pair = identities(&message.payloads);
         if key.1.is_none() {
             return match phase {
                 0 | 1 => format!("phase 1: {exchange}"),
@@ -337,7 +355,7 @@ impl Transcript {
             };
         }
         // Either side may renew what the other began.
-        let mut pair: Vec<Vec<u8>> = pair.iter().map(IdPayload::to_bytes).collect();
+        let mut pair: Vec<Vec<u8>> = identities(&message.payloads).map(IdPayload::to_bytes).collect();
         pair.sort();
         if self.pairs.len() >= MAX_REMEMBERED {
             self.pairs.clear();
@@ -350,18 +368,22 @@ impl Transcript {
         }
     }
 
-    fn exchange_at(&mut self, key: &Key) -> Option<&mut Exchange> {
-        let index = *self.by_key.get(key)?;
-        self.exchanges.get_mut(index.checked_sub(self.flushed)?)
+    /// Where among those that are held the exchange is, when it is.
+    fn index_of(&self, key: &Key) -> Option<usize> {
+        self.by_key.get(key)?.checked_sub(self.flushed)
     }
 
-    fn exchange(&mut self, key: Key, kind: ExchangeType, title: impl FnOnce() -> String) -> &mut Exchange {
-        if !self.by_key.contains_key(&key) {
-            self.by_key.insert(key, self.flushed + self.exchanges.len());
-            self.exchanges.push_back(Exchange::new(key, kind, title()));
-        }
-        let index = self.by_key[&key] - self.flushed;
-        &mut self.exchanges[index]
+    fn exchange_at(&mut self, key: &Key) -> Option<&mut Exchange> {
+        let index = self.index_of(key)?;
+        self.exchanges.get_mut(index)
+    }
+
+    /// Begins an exchange: where it is.
+    fn begin(&mut self, key: Key, kind: ExchangeType, title: String) -> usize {
+        let index = self.exchanges.len();
+        self.by_key.insert(key, self.flushed + index);
+        self.exchanges.push_back(Exchange::new(key, kind, title));
+        index
     }
 
     /// Makes text of the older half when there is no room for another.
@@ -374,13 +396,13 @@ impl Transcript {
 
     /// Makes text of so many exchanges.
     fn tell_older(&mut self, older: usize) {
+        let mut lines = String::new();
         for exchange in self.exchanges.drain(..older) {
             self.by_key.remove(&exchange.key);
             self.held -= exchange.held();
-            let mut lines = String::new();
             exchange.write(&mut lines, self.packets);
-            self.letters.put_into(&mut self.finished, &lines);
         }
+        self.letters.put_into(&mut self.finished, &lines);
         self.flushed += older;
         self.told.retain(|_, index| *index >= self.flushed);
     }
@@ -394,15 +416,6 @@ fn section(out: &mut String, title: &str) {
     out.push_str(&format!("== {title}\n"));
 }
 
-/// Appends lines with `before` in front of each.
-fn append(text: &mut String, before: &str, lines: impl IntoIterator<Item = String>) {
-    for line in lines {
-        text.push('\n');
-        text.push_str(before);
-        text.push_str(&line);
-    }
-}
-
 fn flow(observed: &Observed<'_>, spi: Spi, carrier: Carrier) -> FlowKey {
     FlowKey { source: observed.source.ip(), destination: observed.destination.ip(), spi, carrier }
 }
@@ -414,46 +427,49 @@ fn key(message: &IkeMessage) -> Key {
     (header.initiator_cookie, (!phase_one).then_some((header.exchange, header.message_id, false)))
 }
 
-/// The line above the payloads: the message's name, its way, and what is unusual in its header.
-fn head(observed: &Observed<'_>, message: &IkeMessage, from: &str, to: &str) -> String {
+/// Appends the line above the payloads: the message's name, its way, and what is unusual in its header.
+fn put_head(text: &mut String, observed: &Observed<'_>, message: &IkeMessage, from: &str, to: &str) {
     let header = &message.header;
-    let mut head = format!("{} {from} > {to}{}", message.named.name, ports(observed));
+    put(text, format_args!("{} {from} > {to}", message.named.name));
+    put_ports(text, observed);
     if header.version != Version::V1 {
-        head.push_str(&format!(" version {}.{}", header.version.major(), header.version.minor()));
+        put(text, format_args!(" version {}.{}", header.version.major(), header.version.minor()));
     }
     match &message.protection {
         Protection::Clear => {}
-        Protection::Decrypted(_) => head.push_str(" encrypted"),
-        Protection::Sealed(octets) => head.push_str(&format!(" encrypted, {octets} octets")),
+        Protection::Decrypted(_) => text.push_str(" encrypted"),
+        Protection::Sealed(octets) => put(text, format_args!(" encrypted, {octets} octets")),
     }
     let flag = |flag: Flags| header.flags.0 & flag.0 != 0;
     if flag(Flags::COMMIT) {
-        head.push_str(", commit flag");
+        text.push_str(", commit flag");
     }
     if flag(Flags::AUTHENTICATION_ONLY) {
-        head.push_str(", authentication only flag");
+        text.push_str(", authentication only flag");
     }
-    head
 }
 
-/// The ports of a message, where they are not 500.
-fn ports(observed: &Observed<'_>) -> String {
+/// Appends the ports of a message, where they are not 500.
+fn put_ports(text: &mut String, observed: &Observed<'_>) {
     let (source, destination) = (observed.source.port(), observed.destination.port());
-    let port = |port: u16| if port == 500 || port == 4500 { port.to_string() } else { "mapped".to_owned() };
+    let port = |port: u16| match port {
+        500 => "500",
+        4500 => "4500",
+        _ => "mapped",
+    };
     match (source, destination) {
-        (500, 500) => String::new(),
-        (source, destination) if source == destination => format!(" (UDP {})", port(source)),
-        (source, destination) => format!(" (UDP {} to {})", port(source), port(destination)),
+        (500, 500) => {}
+        (source, destination) if source == destination => put(text, format_args!(" (UDP {})", port(source))),
+        (source, destination) => put(text, format_args!(" (UDP {} to {})", port(source), port(destination))),
     }
 }
 
 /// IDci and IDcr of a message of quick mode.
-fn identities(payloads: &[Payload]) -> Vec<IdPayload> {
-    let ids = payloads.iter().filter_map(|payload| match &payload.body {
-        Body::Id(id) => Some(id.clone()),
+fn identities(payloads: &[Payload]) -> impl Iterator<Item = &IdPayload> {
+    payloads.iter().filter_map(|payload| match &payload.body {
+        Body::Id(id) => Some(id),
         _ => None,
-    });
-    ids.collect()
+    })
 }
 
 fn notifies(payloads: &[Payload]) -> impl Iterator<Item = &NotifyPayload> {

@@ -1,13 +1,16 @@
 //! The payloads of IKEv1 messages as lines, without anything that changes from run to run.
 
+use std::sync::Arc;
+
 use super::identity::{identity, identity_data};
+use super::lines::{Hex, Lines, put};
 use super::nat::NatDiscovery;
 use super::{Names, config, sa, vendor};
 use crate::evidence::decode::IkeMessage;
 use crate::wire::der;
 use crate::wire::isakmp::{
     AuthenticationMethod, Body, CertificateEncoding, CertificatePayload, Cookie, ExchangeType, NotifyPayload,
-    NotifyType, Payload, PayloadType, ProtocolId,
+    NotifyType, PayloadType, ProtocolId,
 };
 
 /// What the lines of a message need to know about it.
@@ -44,35 +47,31 @@ impl Context<'_> {
 }
 
 /// The payloads of a message as lines; two blanks of indentation a level.
-pub(super) fn lines(context: &Context<'_>, names: &mut Names) -> Vec<String> {
-    let mut lines = Vec::new();
+pub(super) fn lines(context: &Context<'_>, names: &mut Names, lines: &mut Lines<'_>) {
     let mut ids = 0;
     for payload in &context.message.payloads {
+        let kind = payload.body.payload_type();
         if payload.reserved != 0 {
-            lines.push(format!("reserved octet {:#04x} in {}", payload.reserved, payload.body.payload_type()));
+            lines.add(format_args!("reserved octet {:#04x} in {kind}", payload.reserved));
         }
-        if let Some(with) = context.sealed_with(payload.body.payload_type()) {
-            let name = match &payload.body {
-                Body::Id(_) => {
-                    ids += 1;
-                    id_name(context, ids).to_owned()
+        ids += usize::from(kind == PayloadType::Id);
+        if let Some(with) = context.sealed_with(kind) {
+            let octets = payload.body.to_bytes().len();
+            match kind {
+                PayloadType::Id => {
+                    lines.add(format_args!("{} encrypted with {with}, {octets} octets", id_name(context, ids)));
                 }
-                body => body.payload_type().to_string(),
-            };
-            lines.push(format!("{name} encrypted with {with}, {} octets", payload.body.to_bytes().len()));
+                kind => lines.add(format_args!("{kind} encrypted with {with}, {octets} octets")),
+            }
             continue;
         }
         match &payload.body {
-            Body::Sa(sa) => sa::lines(sa, names, &mut lines),
-            Body::Attributes(attributes) => config::lines("ATTR", attributes, &mut lines),
-            Body::Id(id) => {
-                ids += 1;
-                lines.push(format!("{} {}", id_name(context, ids), identity(id)));
-            }
-            _ => lines.push(line(payload, context, names)),
+            Body::Sa(sa) => sa::lines(sa, names, lines),
+            Body::Attributes(attributes) => config::lines("ATTR", attributes, lines),
+            Body::Id(id) => lines.add(format_args!("{} {}", id_name(context, ids), identity(id))),
+            body => put_line(lines.begin(), body, context, names),
         }
     }
-    lines
 }
 
 /// Whether a notification says that something is refused (RFC 2408 3.14.1: errors are below 16384).
@@ -80,38 +79,47 @@ pub(super) fn refuses(notify: &NotifyPayload) -> bool {
     u16::from(notify.kind) < 16384
 }
 
-fn line(payload: &Payload, context: &Context<'_>, names: &mut Names) -> String {
-    match &payload.body {
-        Body::KeyExchange(value) => format!("KE {} octets", value.len()),
-        Body::Nonce(value) => format!("NONCE {} octets", value.len()),
-        Body::Hash(value) => format!("HASH {} octets", value.len()),
-        Body::Signature(value) => format!("SIG {} octets", value.len()),
-        Body::VendorId(octets) => format!("VID {}", vendor::name(octets, context.sender())),
+fn put_line(line: &mut String, body: &Body, context: &Context<'_>, names: &mut Names) {
+    match body {
+        Body::KeyExchange(value) => put(line, format_args!("KE {} octets", value.len())),
+        Body::Nonce(value) => put(line, format_args!("NONCE {} octets", value.len())),
+        Body::Hash(value) => put(line, format_args!("HASH {} octets", value.len())),
+        Body::Signature(value) => put(line, format_args!("SIG {} octets", value.len())),
+        Body::VendorId(octets) => {
+            line.push_str("VID ");
+            vendor::put_name(line, octets, context.sender());
+        }
         Body::NatDiscovery { kind, hash } => match &context.nat {
-            Some(nat) => format!("{kind} of {}", nat.whose(hash)),
-            None => format!("{kind} {} octets", hash.len()),
+            Some(nat) => put(line, format_args!("{kind} of {}", nat.whose(hash))),
+            None => put(line, format_args!("{kind} {} octets", hash.len())),
         },
-        Body::Notify(notify) => notify_line(notify, context, names),
+        Body::Notify(notify) => put_notify(line, notify, context, names),
         Body::Delete(delete) => {
-            let spis: Vec<String> = delete.spis.iter().map(|spi| spi_name(spi, context, names)).collect();
-            format!("D {} {}", delete.protocol, spis.join(", "))
+            put(line, format_args!("D {} ", delete.protocol));
+            for (index, spi) in delete.spis.iter().enumerate() {
+                line.push_str(if index == 0 { "" } else { ", " });
+                put_spi(line, spi, context, names);
+            }
         }
         Body::Certificate(certificate) => {
-            format!("CERT {}, {} octets", CertificateEncoding::from(certificate.encoding), certificate.data.len())
+            let encoding = CertificateEncoding::from(certificate.encoding);
+            put(line, format_args!("CERT {encoding}, {} octets", certificate.data.len()));
         }
-        Body::CertificateRequest(request) => certificate_request(request),
+        Body::CertificateRequest(request) => line.push_str(&certificate_request(request)),
         Body::Opaque {
             kind: kind @ (PayloadType::NatOriginalAddress | PayloadType::NatOriginalAddressDraft),
             body,
         } => {
             // The type and three reserved octets stand before the address (RFC 3947 5.2).
             match body.split_first_chunk::<4>() {
-                Some(([id, ..], data)) => format!("{kind} {} {}", *id, identity_data((*id).into(), data)),
-                None => format!("{kind} {}", hex::encode(body)),
+                Some(([id, ..], data)) => {
+                    put(line, format_args!("{kind} {} {}", *id, identity_data((*id).into(), data)));
+                }
+                None => put(line, format_args!("{kind} {}", Hex(body))),
             }
         }
-        Body::Opaque { kind, body } => format!("payload {kind} {} octets", body.len()),
-        Body::Sa(_) | Body::Id(_) | Body::Attributes(_) => payload.body.payload_type().to_string(),
+        Body::Opaque { kind, body } => put(line, format_args!("payload {kind} {} octets", body.len())),
+        Body::Sa(_) | Body::Id(_) | Body::Attributes(_) => put(line, format_args!("{}", body.payload_type())),
     }
 }
 
@@ -134,38 +142,40 @@ fn id_name(context: &Context<'_>, nth: usize) -> &'static str {
     }
 }
 
-fn notify_line(notify: &NotifyPayload, context: &Context<'_>, names: &mut Names) -> String {
-    let mut text = format!("N {} about {}", notify.kind, notify.protocol);
+fn put_notify(line: &mut String, notify: &NotifyPayload, context: &Context<'_>, names: &mut Names) {
+    put(line, format_args!("N {} about {}", notify.kind, notify.protocol));
     if notify.doi != 1 {
-        text.push_str(&format!(" (DOI {})", notify.doi));
+        put(line, format_args!(" (DOI {})", notify.doi));
     }
     if !notify.spi.is_empty() {
-        text.push_str(&format!(", {}", spi_name(&notify.spi, context, names)));
+        line.push_str(", ");
+        put_spi(line, &notify.spi, context, names);
     }
-    let data = match notify.kind {
-        _ if notify.data.is_empty() => return text,
-        NotifyType::ResponderLifetime => sa::responder_lifetime(&notify.data),
-        NotifyType::RUThere | NotifyType::RUThereAck => "a sequence number".to_owned(),
-        NotifyType::ReplayStatus if notify.data == [0, 0, 0, 0] => "replay detection off".to_owned(),
-        NotifyType::ReplayStatus if notify.data == [0, 0, 0, 1] => "replay detection on".to_owned(),
-        _ if names.known_spi(&notify.data) => names.spi(&notify.data),
-        _ => format!("{} octets", notify.data.len()),
-    };
-    format!("{text}: {data}")
+    match notify.kind {
+        _ if notify.data.is_empty() => {}
+        NotifyType::ResponderLifetime => put(line, format_args!(": {}", sa::responder_lifetime(&notify.data))),
+        NotifyType::RUThere | NotifyType::RUThereAck => line.push_str(": a sequence number"),
+        NotifyType::ReplayStatus if notify.data == [0, 0, 0, 0] => line.push_str(": replay detection off"),
+        NotifyType::ReplayStatus if notify.data == [0, 0, 0, 1] => line.push_str(": replay detection on"),
+        _ if names.known_spi(&notify.data) => put(line, format_args!(": {}", names.spi(&notify.data))),
+        _ => put(line, format_args!(": {} octets", notify.data.len())),
+    }
 }
 
-fn spi_name(spi: &[u8], context: &Context<'_>, names: &mut Names) -> String {
+fn put_spi(line: &mut String, spi: &[u8], context: &Context<'_>, names: &mut Names) {
     let header = &context.message.header;
-    if spi == [header.initiator_cookie.0, header.responder_cookie.0].concat() {
-        return "CKY-I and CKY-R".to_owned();
+    match spi {
+        [initiator @ .., _, _, _, _, _, _, _, _]
+            if *initiator == header.initiator_cookie.0 && spi[8..] == header.responder_cookie.0 =>
+        {
+            line.push_str("CKY-I and CKY-R");
+        }
+        spi if spi.iter().all(|octet| *octet == 0) => {
+            put(line, format_args!("an SPI of {} zero octets", spi.len()));
+        }
+        spi if spi.len() == 16 => line.push_str("the cookies of another SA"),
+        spi => put(line, format_args!("{}", names.spi(spi))),
     }
-    if spi.iter().all(|octet| *octet == 0) {
-        return format!("an SPI of {} zero octets", spi.len());
-    }
-    if spi.len() == 16 {
-        return "the cookies of another SA".to_owned();
-    }
-    names.spi(spi)
 }
 
 /// Remembers what an answer of quick mode chose for the SAs of both its SPIs.
@@ -179,7 +189,7 @@ pub(super) fn learn_transforms(
         if chosen.protocol == ProtocolId::Isakmp {
             continue;
         }
-        let text = sa::algorithms(chosen, transform);
+        let text = Arc::from(sa::algorithms(chosen, transform));
         names.set_transform(&chosen.spi, &text);
         let own = offered.proposals.iter().filter(|proposal| proposal.protocol == chosen.protocol);
         let own = own.clone().find(|proposal| proposal.number == chosen.number).or_else(|| own.clone().next());

@@ -1,5 +1,8 @@
 //! Vendor IDs by name.
 
+use std::sync::LazyLock;
+
+use super::lines::{Hex, put};
 use crate::wire::isakmp::Cookie;
 
 /// Octets 0 to 7 of the vendor ID by which IOS knows another IOS are its sender's cookie XOR this
@@ -33,22 +36,24 @@ const KNOWN: [(&str, &str); 22] = [
     ("1e2b516905991c7d7c96fcbfb587e461", "Microsoft NT5 ISAKMPOAKLEY"),
 ];
 
-/// The name of a vendor ID from the side with `sender` as its cookie; its octets in hexadecimal when it has none.
-pub(super) fn name(octets: &[u8], sender: Cookie) -> String {
-    if let Some((mask, 16)) = octets.first_chunk::<8>().map(|first| (first, octets.len())) {
-        let unmasked: Vec<u8> = mask.iter().zip(IOS_MASK).map(|(octet, mask)| octet ^ mask).collect();
-        if unmasked == sender.0 {
-            return "IOS (made from its own cookie)".to_owned();
-        }
+/// [`KNOWN`] as octets.
+static KNOWN_OCTETS: LazyLock<Vec<(Vec<u8>, &str)>> = LazyLock::new(|| {
+    KNOWN.iter().filter_map(|(digits, name)| hex::decode(digits).ok().map(|octets| (octets, *name))).collect()
+});
+
+/// Appends the name of a vendor ID from the side with `sender` as its cookie; its octets in hexadecimal when it has none.
+pub(super) fn put_name(text: &mut String, octets: &[u8], sender: Cookie) {
+    if octets.len() == 16 && octets.iter().zip(IOS_MASK).map(|(octet, mask)| octet ^ mask).eq(sender.0) {
+        return text.push_str("IOS (made from its own cookie)");
     }
-    let digits = hex::encode(octets);
-    match KNOWN.iter().find(|(known, _)| digits.starts_with(known)) {
-        Some((known, name)) if digits.len() == known.len() => (*name).to_owned(),
-        Some((known, name)) => format!("{name} {}", &digits[known.len()..]),
+    let known = KNOWN_OCTETS.iter().find_map(|(known, name)| Some((name, octets.strip_prefix(&known[..])?)));
+    match known {
+        Some((name, [])) => text.push_str(name),
+        Some((name, rest)) => put(text, format_args!("{name} {}", Hex(rest))),
         None if octets.len() >= 4 && octets.iter().all(|octet| (b' '..=b'~').contains(octet)) => {
-            format!("\"{}\"", String::from_utf8_lossy(octets).escape_debug())
+            put(text, format_args!("\"{}\"", String::from_utf8_lossy(octets).escape_debug()));
         }
-        None => digits,
+        None => put(text, format_args!("{}", Hex(octets))),
     }
 }
 
@@ -57,9 +62,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_known_one_is_octets() {
+        assert_eq!(KNOWN_OCTETS.len(), KNOWN.len());
+    }
+
+    #[test]
     fn knows_the_cookie_vendor_id_of_ios() {
         let cookie = Cookie([0xe4, 0x7a, 0x59, 0x1f, 0xd0, 0x57, 0x58, 0x7f]);
         let octets = hex::decode("11bdfe02d056587f2c18125972c32401").unwrap();
+        let name = |octets: &[u8], sender| {
+            let mut text = String::new();
+            put_name(&mut text, octets, sender);
+            text
+        };
         assert_eq!(name(&octets, cookie), "IOS (made from its own cookie)");
         assert_eq!(name(&octets, Cookie::ZERO), "11bdfe02d056587f2c18125972c32401");
         assert_eq!(name(&hex::decode("12f5f28c457168a9702d9fe274cc0100").unwrap(), cookie), "Cisco Unity 0100");

@@ -1,6 +1,6 @@
 //! What happened in a cell on one line of time: the messages between both ends, and beside them what each side said.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -317,7 +317,7 @@ fn name(frame: &LoggedFrame<'_>) -> String {
 
 /// The payloads of IKE messages as the transcript has them, for each message and its retransmissions.
 struct Texts {
-    by_number: HashMap<u64, String>,
+    by_number: BTreeMap<u64, String>,
     by_message: HashMap<(Cookie, ExchangeType, MessageId, MessageName), String>,
 }
 

@@ -103,10 +103,13 @@ impl Message {
     }
 }
 
+/// Payloads that most messages do not have more of.
+const TYPICAL: usize = 8;
+
 /// Reads the chain of payloads in `octets`, the first of type `first`, which start `offset` octets into the message.
 pub fn decode_payloads(first: PayloadType, octets: &[u8], offset: usize) -> Chain {
     let mut reader = Reader::at(octets, offset);
-    let mut payloads = Vec::new();
+    let mut payloads = Vec::with_capacity(TYPICAL);
     let mut next = first;
     while next != PayloadType::None {
         let before = reader.clone();
