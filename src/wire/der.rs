@@ -1,4 +1,4 @@
-//! As much DER (X.690) as a distinguished name needs.
+//! As much DER (X.690) as the names in certificates need.
 
 const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
@@ -45,6 +45,25 @@ pub fn distinguished_name(octets: &[u8]) -> Option<String> {
     Some(parts.join(", "))
 }
 
+/// The names of the subject and the issuer of a certificate (RFC 5280 4.1); `None` when the octets are none.
+pub fn certificate_names(octets: &[u8]) -> Option<(String, String)> {
+    const VERSION: u8 = 0xa0;
+    const INTEGER: u8 = 0x02;
+    let (SEQUENCE, certificate, []) = element(octets)? else { return None };
+    let (SEQUENCE, mut signed, _) = element(certificate)? else { return None };
+    if let (VERSION, _, behind) = element(signed)? {
+        signed = behind;
+    }
+    let (INTEGER, _serial, behind) = element(signed)? else { return None };
+    let (SEQUENCE, _algorithm, issuer) = element(behind)? else { return None };
+    let (SEQUENCE, _, validity) = element(issuer)? else { return None };
+    let (SEQUENCE, _, subject) = element(validity)? else { return None };
+    let (SEQUENCE, _, key) = element(subject)? else { return None };
+    let issuer = distinguished_name(&issuer[..issuer.len() - validity.len()])?;
+    let subject = distinguished_name(&subject[..subject.len() - key.len()])?;
+    Some((subject, issuer))
+}
+
 /// Tag, content and what follows of the first element; `None` when it is cut short or has a form DER does not allow.
 fn element(octets: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&[tag, first], rest) = octets.split_first_chunk::<2>()?;
@@ -76,10 +95,33 @@ mod tests {
         assert_eq!(distinguished_name(&[0x30, 0]).as_deref(), Some(""));
     }
 
+    /// The signed part of a certificate up to its key, and whether a version stands before it.
+    fn certificate(version: bool) -> Vec<u8> {
+        let of = |tag: u8, content: &[u8]| [&[tag, content.len() as u8], content].concat();
+        let name = |text: &str| {
+            let attribute = [of(OBJECT_IDENTIFIER, &[0x55, 4, 3]), of(0x0c, text.as_bytes())].concat();
+            of(SEQUENCE, &of(SET, &of(SEQUENCE, &attribute)))
+        };
+        let version = if version { of(0xa0, &of(2, &[2])) } else { Vec::new() };
+        let parts =
+            [version, of(2, &[7]), of(SEQUENCE, &[]), name("ca"), of(SEQUENCE, &[]), name("r1"), of(SEQUENCE, &[])];
+        of(SEQUENCE, &[of(SEQUENCE, &parts.concat()), of(SEQUENCE, &[])].concat())
+    }
+
+    #[test]
+    fn reads_whose_certificate_it_is() {
+        let names = Some(("CN=r1".to_owned(), "CN=ca".to_owned()));
+        assert_eq!(certificate_names(&certificate(true)), names);
+        assert_eq!(certificate_names(&certificate(false)), names);
+        assert_eq!(certificate_names(&certificate(true)[..20]), None);
+    }
+
     proptest! {
         #[test]
         fn any_octets_end(octets in proptest::collection::vec(any::<u8>(), 0..80)) {
             let _ = distinguished_name(&octets);
+            let _ = certificate_names(&octets);
+            let _ = certificate_names(&[&[0x30, octets.len() as u8 + 2, 0x30, octets.len() as u8], &octets[..]].concat());
             let _ = distinguished_name(&[&[0x30, octets.len() as u8], &octets[..]].concat());
         }
     }

@@ -37,7 +37,7 @@ impl EspKeys {
         integrity: SealIntegrity,
         integrity_key: &[u8],
     ) -> Result<Self, SealError> {
-        Opener::new(cipher, key, integrity, integrity_key)?;
+        cipher.takes(key)?;
         let (key, integrity_key) = (Secret::from(key), Secret::from(integrity_key));
         Ok(Self { source, destination, cipher, key, integrity, integrity_key, number: 0 })
     }

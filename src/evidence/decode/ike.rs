@@ -83,9 +83,9 @@ struct Conversation {
     /// IV of the next phase 1 message.
     phase_one: Option<IvChain>,
     /// IV of the next message of each exchange of phase 2.
-    phase_two: HashMap<(ExchangeType, MessageId), IvChain>,
+    phase_two: Vec<((ExchangeType, MessageId), IvChain)>,
     /// The IV of each message that was decrypted, by its fingerprint: repeated ones are told the same way.
-    opened: HashMap<u64, IvChain>,
+    opened: Vec<(u64, IvChain)>,
     /// What keys are derived from; kept only when there is a secret to derive from.
     derivation: Option<Box<Derivation>>,
 }
@@ -241,34 +241,39 @@ impl Conversation {
         let phase_one = self.phase_one.as_mut()?;
         let fingerprint = fingerprint(ciphertext);
         let mut plaintext = ciphertext.to_vec();
-        if let Some(iv) = self.opened.get(&fingerprint) {
+        if let Some((_, iv)) = self.opened.iter().find(|(known, _)| *known == fingerprint) {
             key.decrypt(iv, &mut plaintext).ok()?;
             return Some(plaintext);
         }
         let in_phase_one = matches!(header.exchange, ExchangeType::Main | ExchangeType::Aggressive);
         let iv = if in_phase_one && header.message_id.0 == 0 {
-            let iv = phase_one.clone();
-            *phase_one = key.decrypt(&iv, &mut plaintext).ok()?;
-            iv
+            let next = key.decrypt(phase_one, &mut plaintext).ok()?;
+            std::mem::replace(phase_one, next)
         } else {
             let id = (header.exchange, header.message_id);
-            let iv = match self.phase_two.get(&id) {
-                Some(iv) => iv.clone(),
+            let place = self.phase_two.iter().position(|(known, _)| *known == id);
+            let iv = match place {
+                Some(place) => self.phase_two[place].1.clone(),
                 None => key.phase_two_iv(phase_one, header.message_id),
             };
             let next = key.decrypt(&iv, &mut plaintext).ok()?;
-            if self.phase_two.len() >= MAX_CHAINS {
-                self.phase_two.clear();
+            match place {
+                Some(place) => self.phase_two[place].1 = next,
+                None => push_within(&mut self.phase_two, (id, next)),
             }
-            self.phase_two.insert(id, next);
             iv
         };
-        if self.opened.len() >= MAX_CHAINS {
-            self.opened.clear();
-        }
-        self.opened.insert(fingerprint, iv);
+        push_within(&mut self.opened, (fingerprint, iv));
         Some(plaintext)
     }
+}
+
+/// Adds to what is kept of a phase 1 SA, within bounds.
+fn push_within<T>(kept: &mut Vec<T>, new: T) {
+    if kept.len() >= MAX_CHAINS {
+        kept.clear();
+    }
+    kept.push(new);
 }
 
 /// What the responder chose for phase 1, as far as decrypting needs it.

@@ -28,6 +28,20 @@ pub enum BlockCipher {
     Aes,
 }
 
+impl SealCipher {
+    /// Whether keys of this length are the cipher's.
+    pub(super) fn takes(self, key: &[u8]) -> Result<(), SealError> {
+        match (self, key.len()) {
+            (Self::Block(BlockCipher::Null), _)
+            | (Self::Block(BlockCipher::Des), 8)
+            | (Self::Block(BlockCipher::TripleDes), 24)
+            | (Self::Block(BlockCipher::Aes), 16 | 24 | 32) => Ok(()),
+            // What is wrong with it says the cipher itself.
+            _ => Opener::new(self, key, SealIntegrity::None, &[]).map(|_| ()),
+        }
+    }
+}
+
 /// What authenticates beside the cipher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SealIntegrity {

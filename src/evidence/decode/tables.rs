@@ -4,6 +4,7 @@
 //! A line is a record of fields separated by commas; text fields stand between quotation marks with `\x22` for octets that
 //! need it, octets are hexadecimal. Empty lines and lines that begin with `#` say nothing.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use super::esp_table::{AddressPattern, EspKeys};
@@ -139,47 +140,53 @@ impl KeyTable {
 }
 
 /// A line of a table.
-struct Record {
+struct Record<'t> {
     line: usize,
-    /// Column and text of each field.
-    fields: Vec<(usize, String)>,
+    text: &'t str,
+    /// Where each field starts in the text, and what it says.
+    fields: Vec<(usize, Cow<'t, str>)>,
 }
 
-fn records(text: &str) -> impl Iterator<Item = Result<Record, KeyFileError>> {
+fn records(text: &str) -> impl Iterator<Item = Result<Record<'_>, KeyFileError>> {
     text.lines().enumerate().filter_map(|(index, line)| {
         let said = line.trim();
         (!said.is_empty() && !said.starts_with('#')).then(|| Record::parse(index + 1, line))
     })
 }
 
-impl Record {
-    fn parse(line: usize, text: &str) -> Result<Self, KeyFileError> {
-        let mut fields = Vec::new();
-        let mut characters = text.chars().enumerate().peekable();
+impl<'t> Record<'t> {
+    fn parse(line: usize, text: &'t str) -> Result<Self, KeyFileError> {
+        let mut record = Self { line, text, fields: Vec::with_capacity(8) };
+        let mut rest = text;
         loop {
-            while characters.next_if(|(_, character)| character.is_whitespace()).is_some() {}
-            let column = characters.peek().map_or(text.chars().count(), |(column, _)| *column) + 1;
-            let mut field = String::new();
-            if characters.next_if(|(_, character)| *character == '"').is_some() {
-                loop {
-                    match characters.next() {
-                        Some((_, '"')) => break,
-                        Some((_, character)) => field.push(character),
-                        None => {
-                            let expected = "a quotation mark at the end of the field".to_owned();
-                            return Err(KeyFileError { line, column, expected, found: field });
-                        }
-                    }
-                }
-            }
-            while let Some((_, character)) = characters.next_if(|(_, character)| *character != ',') {
-                field.push(character);
-            }
-            fields.push((column, unescaped(field.trim())));
-            if characters.next().is_none() {
-                return Ok(Self { line, fields });
+            rest = rest.trim_start();
+            let start = text.len() - rest.len();
+            let (quoted, behind) = match rest.strip_prefix('"') {
+                None => ("", rest),
+                Some(inside) => inside.split_once('"').ok_or_else(|| {
+                    let expected = "a quotation mark at the end of the field".to_owned();
+                    KeyFileError { line, column: record.column(start), expected, found: inside.to_owned() }
+                })?,
+            };
+            let (unquoted, following) = match behind.split_once(',') {
+                Some((unquoted, following)) => (unquoted, Some(following)),
+                None => (behind, None),
+            };
+            let field = match (quoted.trim(), unquoted.trim()) {
+                (field, "") | ("", field) => unescaped(field),
+                _ => Cow::Owned(unescaped(format!("{quoted}{unquoted}").trim()).into_owned()),
+            };
+            record.fields.push((start, field));
+            match following {
+                Some(following) => rest = following,
+                None => return Ok(record),
             }
         }
+    }
+
+    /// The column of a place in the text, from 1.
+    fn column(&self, place: usize) -> usize {
+        self.text[..place].chars().count() + 1
     }
 
     fn field(&self, index: usize) -> &str {
@@ -187,7 +194,8 @@ impl Record {
     }
 
     fn error(&self, index: usize, expected: impl Into<String>) -> KeyFileError {
-        let column = self.fields.get(index).or(self.fields.last()).map_or(1, |(column, _)| *column);
+        let field = self.fields.get(index).or(self.fields.last());
+        let column = field.map_or(1, |(place, _)| self.column(*place));
         KeyFileError { line: self.line, column, expected: expected.into(), found: self.field(index).to_owned() }
     }
 
@@ -195,7 +203,7 @@ impl Record {
         if self.fields.len() >= least {
             return Ok(());
         }
-        let found = self.fields.iter().map(|(_, field)| field.as_str()).collect::<Vec<_>>().join(",");
+        let found = self.fields.iter().map(|(_, field)| &**field).collect::<Vec<_>>().join(",");
         let expected = format!("{least} fields: {names}");
         Err(KeyFileError { line: self.line, column: 1, expected, found })
     }
@@ -292,7 +300,10 @@ fn without_reference(name: &str) -> &str {
 }
 
 /// Octets that Wireshark wrote as `\x22`.
-fn unescaped(field: &str) -> String {
+fn unescaped(field: &str) -> Cow<'_, str> {
+    if !field.contains("\\x") {
+        return Cow::Borrowed(field);
+    }
     let mut text = String::new();
     let mut rest = field;
     while let Some((before, after)) = rest.split_once("\\x") {
@@ -309,7 +320,7 @@ fn unescaped(field: &str) -> String {
         }
     }
     text.push_str(rest);
-    text
+    Cow::Owned(text)
 }
 
 #[cfg(test)]

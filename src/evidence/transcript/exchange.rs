@@ -1,5 +1,7 @@
 //! The messages of one exchange.
 
+use std::ops::Range;
+
 use super::lines::put;
 use crate::ike::naming::MessageName;
 use crate::wire::ikev2;
@@ -19,6 +21,8 @@ pub(super) struct Exchange {
     kind: ExchangeType,
     title: String,
     messages: Vec<Shown>,
+    /// The lines of all messages.
+    text: String,
     left_out: u64,
     /// How often the same exchange came again.
     pub(super) again: u64,
@@ -30,6 +34,8 @@ pub(super) struct Exchange {
     pub(super) asked: Vec<ikev2::Payload>,
     /// Whether the last request of IKEv2 was answered.
     pub(super) answered: bool,
+    /// Whether the answer only refused it.
+    pub(super) refused: bool,
 }
 
 #[derive(Debug)]
@@ -37,8 +43,8 @@ struct Shown {
     name: MessageName,
     number: u64,
     repeated: u64,
-    /// Its lines, the last without its end.
-    text: String,
+    /// Where its lines are in the text, the last without its end.
+    lines: Range<usize>,
 }
 
 impl Exchange {
@@ -48,12 +54,14 @@ impl Exchange {
             kind,
             title,
             messages: Vec::new(),
+            text: String::new(),
             left_out: 0,
             again: 0,
             offered: None,
             identities: Vec::new(),
             asked: Vec::new(),
             answered: false,
+            refused: false,
         }
     }
 
@@ -72,30 +80,31 @@ impl Exchange {
     }
 
     /// Appends a message, which was packet `number`; how many octets are held for it.
-    pub(super) fn push(&mut self, name: MessageName, number: u64, text: String) -> usize {
+    pub(super) fn push(&mut self, name: MessageName, number: u64, text: &str) -> usize {
         if self.messages.len() >= MAX_MESSAGES {
             self.left_out += 1;
             return 0;
         }
-        let length = text.len();
-        self.messages.push(Shown { name, number, repeated: 0, text });
-        length
+        let start = self.text.len();
+        self.text.push_str(text);
+        self.messages.push(Shown { name, number, repeated: 0, lines: start..self.text.len() });
+        text.len()
     }
 
     /// How many octets are held for its messages.
     pub(super) fn held(&self) -> usize {
-        self.messages.iter().map(|message| message.text.len()).sum()
+        self.text.len()
     }
 
     /// Whether a message of the same text is shown already, which is then counted as a repetition.
     pub(super) fn has(&mut self, text: &str) -> bool {
-        let shown = self.messages.iter_mut().find(|message| message.text == text);
+        let shown = self.messages.iter_mut().find(|message| self.text[message.lines.clone()] == *text);
         shown.map(|message| message.repeated += 1).is_some()
     }
 
     /// The lines of each message, with the number of its packet.
     pub(super) fn messages(&self) -> impl Iterator<Item = (u64, &str)> {
-        self.messages.iter().map(|message| (message.number, message.text.as_str()))
+        self.messages.iter().map(|message| (message.number, &self.text[message.lines.clone()]))
     }
 
     /// Counts a retransmission.
@@ -109,7 +118,8 @@ impl Exchange {
     pub(super) fn write(&self, out: &mut String, packets: bool) {
         put(out, format_args!("== {}\n", self.title));
         for message in &self.messages {
-            let (head, rest) = message.text.split_at(message.text.find('\n').unwrap_or(message.text.len()));
+            let text = &self.text[message.lines.clone()];
+            let (head, rest) = text.split_at(text.find('\n').unwrap_or(text.len()));
             out.push_str(head);
             if packets {
                 let repeated = match message.repeated {
@@ -147,7 +157,12 @@ impl Exchange {
             | ExchangeType::IkeAuth
             | ExchangeType::CreateChildSa
             | ExchangeType::Informational2 => {
-                return Some(if self.answered { "complete" } else { "unfinished, no answer" }.to_owned());
+                let end = match (self.answered, self.refused) {
+                    (true, true) => "refused",
+                    (true, false) => "complete",
+                    (false, _) => "unfinished, no answer",
+                };
+                return Some(end.to_owned());
             }
             _ => return None,
         };

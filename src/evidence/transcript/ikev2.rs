@@ -7,10 +7,10 @@ use super::exchange::Key;
 use super::identity::{identity_data, quoted};
 use super::lines::{Lines, put};
 use super::nat::NatDiscovery;
+use super::payload::put_certificate;
 use super::{Names, config, put_ports, vendor};
 use crate::crypto::Hash;
 use crate::evidence::decode::{Ikev2Message, Observed, Protection};
-use crate::wire::der;
 use crate::wire::ikev2::{
     Body, Configuration, Notify, NotifyType, Payload, PayloadType, Proposal, ProtocolId, Selector,
 };
@@ -27,6 +27,13 @@ pub(super) fn key(read: &Ikev2Message) -> Key {
 /// The exchange that stands for all that say nothing but that their sender lives, or of which nothing can be read.
 pub(super) fn liveness_key(key: Key) -> Key {
     (key.0, key.1.map(|(exchange, _, begun_by_initiator)| (exchange, MessageId(u32::MAX), begun_by_initiator)))
+}
+
+/// Whether a response only refuses: one of its notifies is an error, and there is nothing but notifies.
+pub(super) fn only_refuses(read: &Ikev2Message) -> bool {
+    read.message.is_response()
+        && payloads(read).iter().all(|payload| payload.kind == PayloadType::Notify)
+        && notifies(read).any(|notify| u16::from(notify.kind) < 16384)
 }
 
 /// Whether a message says nothing but that its sender lives, as far as it can be read.
@@ -166,7 +173,9 @@ fn payload_lines(payload: &Payload, nat: &NatDiscovery, names: &mut Names, lines
                 if !proposal.spi.is_empty() {
                     put(line, format_args!(", {}", names.spi(proposal.spi)));
                 }
-                put(line, format_args!(": {}", transforms(&proposal)));
+                if !proposal.transforms.is_empty() {
+                    put(line, format_args!(": {}", transforms(&proposal)));
+                }
             }
             return;
         }
@@ -230,6 +239,7 @@ fn notify_line(notify: &Notify<'_>, nat: &NatDiscovery, names: &mut Names) -> St
             let names = notify.data.chunks_exact(2).map(|pair| signature_hash(u16::from_be_bytes([pair[0], pair[1]])));
             text.push_str(&format!(": {}", names.collect::<Vec<_>>().join(", ")));
         }
+        NotifyType::InvalidKePayload if notify.data.is_empty() => text.push_str(", without the group"),
         _ if !notify.data.is_empty() => text.push_str(&format!(": {} octets", notify.data.len())),
         _ => {}
     }
@@ -254,18 +264,16 @@ fn nat_detection(read: &Ikev2Message, source: SocketAddr, destination: SocketAdd
 }
 
 fn certificate(kind: PayloadType, encoding: u8, data: &[u8]) -> String {
-    let name = CertificateEncoding::from(encoding);
-    // A request lists the SHA-1 hashes of the keys of authorities (RFC 7296 3.7).
+    let mut line = format!("{kind} {}", CertificateEncoding::from(encoding));
     match kind {
-        PayloadType::CertificateRequest if data.is_empty() => format!("{kind} {name}, any authority"),
+        PayloadType::CertificateRequest if data.is_empty() => line.push_str(", any authority"),
+        // A request lists the SHA-1 hashes of the keys of authorities (RFC 7296 3.7).
         PayloadType::CertificateRequest if data.len().is_multiple_of(20) => {
-            format!("{kind} {name}, {} authorities", data.len() / 20)
+            put(&mut line, format_args!(", {} authorities", data.len() / 20));
         }
-        _ => match der::distinguished_name(data) {
-            Some(authority) => format!("{kind} {name}, {authority}"),
-            None => format!("{kind} {name}, {} octets", data.len()),
-        },
+        _ => put_certificate(&mut line, data),
     }
+    line
 }
 
 fn configuration_lines(configuration: &Configuration<'_>, lines: &mut Lines<'_>) {

@@ -50,9 +50,6 @@ const MAX_HELD: usize = 1 << 24;
 /// Whatever is remembered by peer or cookie is forgotten past this.
 const MAX_REMEMBERED: usize = 16_384;
 
-/// Octets that the text of most messages has.
-const TYPICAL_MESSAGE: usize = 256;
-
 /// Damaged packets that are told one by one.
 const MAX_DAMAGED: usize = 256;
 
@@ -80,6 +77,8 @@ pub struct Transcript {
     damaged: Vec<String>,
     more_damaged: u64,
     finished: String,
+    /// The text of the message before.
+    scratch: String,
     /// The names of SPIs in what is finished.
     letters: SpiLetters,
 }
@@ -207,7 +206,7 @@ impl Transcript {
         let nat = hash.map(|hash| NatDiscovery::new(hash, header, observed.source, observed.destination));
         let context = payload::Context { message, by_initiator: conversation.initiator == observed.source.ip(), nat };
         let index = self.index_of(&key);
-        let mut text = String::with_capacity(TYPICAL_MESSAGE);
+        let mut text = self.empty_text();
         put_head(&mut text, observed, message, &from, &to);
         payload::lines(&context, &mut self.names, &mut Lines::new(&mut text, "  "));
         if let Some(error) = &message.error {
@@ -218,6 +217,7 @@ impl Transcript {
             if let Some(exchange) = self.told.get(&text).and_then(|index| self.exchanges.get_mut(index - self.flushed))
             {
                 exchange.again += 1;
+                self.scratch = text;
                 return;
             }
             self.told.insert(text.clone(), self.flushed + self.exchanges.len());
@@ -231,7 +231,8 @@ impl Transcript {
         };
         let exchange = &mut self.exchanges[index];
         exchange.learn(&message.payloads);
-        self.held += exchange.push(message.named.name, observed.number, text);
+        self.held += exchange.push(message.named.name, observed.number, &text);
+        self.scratch = text;
     }
 
     fn add_ikev2(&mut self, observed: &Observed<'_>, read: &Ikev2Message) {
@@ -248,7 +249,7 @@ impl Transcript {
             return;
         }
         let (from, to) = self.ends(observed);
-        let mut text = String::with_capacity(TYPICAL_MESSAGE);
+        let mut text = self.empty_text();
         ikev2::put_head(&mut text, observed, read, &from, &to);
         ikev2::lines(observed, read, &mut self.names, &mut Lines::new(&mut text, "  "));
         let index = self.index_of(&key);
@@ -258,12 +259,21 @@ impl Transcript {
         let index = index.unwrap_or_else(|| self.begin(key, exchange, format!("{exchange} (IKEv2)")));
         let exchange = &mut self.exchanges[index];
         exchange.answered = read.message.is_response();
+        exchange.refused = ikev2::only_refuses(read);
         if !read.message.is_response() {
             exchange.asked = ikev2::payloads(read).to_vec();
         }
         if !silent || !exchange.has(&text) {
-            self.held += exchange.push(read.named.name, observed.number, text);
+            self.held += exchange.push(read.named.name, observed.number, &text);
         }
+        self.scratch = text;
+    }
+
+    /// A text for the next message, in the place of the last.
+    fn empty_text(&mut self) -> String {
+        let mut text = std::mem::take(&mut self.scratch);
+        text.clear();
+        text
     }
 
     /// What the message decides, as far as that can be told from it and those before it in its exchange.
@@ -342,17 +352,18 @@ impl Transcript {
     fn title(&mut self, key: &Key, message: &IkeMessage, phase: usize) -> String {
         let exchange = message.header.exchange;
         let under = if phase > 1 { format!(" under phase 1 ({phase})") } else { String::new() };
+        let kind = match exchange {
+            ExchangeType::Unknown(number) => format!("exchange type {number}"),
+            exchange => exchange.to_string(),
+        };
         if key.1.is_none() {
             return match phase {
-                0 | 1 => format!("phase 1: {exchange}"),
-                nth => format!("phase 1 again ({nth}): {exchange}"),
+                0 | 1 => format!("phase 1: {kind}"),
+                nth => format!("phase 1 again ({nth}): {kind}"),
             };
         }
         if exchange != ExchangeType::Quick || !matches!(message.protection, Protection::Decrypted(_)) {
-            return match exchange {
-                ExchangeType::Unknown(number) => format!("exchange type {number}{under}"),
-                exchange => format!("{exchange}{under}"),
-            };
+            return format!("{kind}{under}");
         }
         // Either side may renew what the other began.
         let mut pair: Vec<Vec<u8>> = identities(&message.payloads).map(IdPayload::to_bytes).collect();

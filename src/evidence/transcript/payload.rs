@@ -102,8 +102,8 @@ fn put_line(line: &mut String, body: &Body, context: &Context<'_>, names: &mut N
             }
         }
         Body::Certificate(certificate) => {
-            let encoding = CertificateEncoding::from(certificate.encoding);
-            put(line, format_args!("CERT {encoding}, {} octets", certificate.data.len()));
+            put(line, format_args!("CERT {}", CertificateEncoding::from(certificate.encoding)));
+            put_certificate(line, &certificate.data);
         }
         Body::CertificateRequest(request) => line.push_str(&certificate_request(request)),
         Body::Opaque {
@@ -120,6 +120,14 @@ fn put_line(line: &mut String, body: &Body, context: &Context<'_>, names: &mut N
         }
         Body::Opaque { kind, body } => put(line, format_args!("payload {kind} {} octets", body.len())),
         Body::Sa(_) | Body::Id(_) | Body::Attributes(_) => put(line, format_args!("{}", body.payload_type())),
+    }
+}
+
+/// Whose certificate it is, or how long where it is none that can be read.
+pub(super) fn put_certificate(line: &mut String, octets: &[u8]) {
+    match der::certificate_names(octets) {
+        Some((subject, issuer)) => put(line, format_args!(" of {subject}, issued by {issuer}")),
+        None => put(line, format_args!(", {} octets", octets.len())),
     }
 }
 

@@ -10,8 +10,9 @@ use crate::wire::isakmp::Cookie;
 const IOS_MASK: [u8; 8] = [0xf5, 0xc7, 0xa7, 0x1d, 0x00, 0x01, 0x00, 0x00];
 
 /// Vendor IDs in hexadecimal, whole or as a prefix, with the name to print (cisco-ios-facts 1.1 \[S\], RFC 3947, RFC 3706,
-/// and for strongSwan and its kin the octets they are seen to send).
-const KNOWN: [(&str, &str); 22] = [
+/// and for strongSwan and its kin the octets they are seen to send; those of Microsoft and of draft-stenberg are the MD5
+/// of their names, `MS-Negotiation Discovery Capable` among them, and NetScreen's is so called by Wireshark).
+const KNOWN: [(&str, &str); 27] = [
     ("12f5f28c457168a9702d9fe274cc", "Cisco Unity"),
     ("afcad71368a1f1c96b8696fc7757", "DPD (RFC 3706)"),
     ("09002689dfd6b712", "XAUTH"),
@@ -34,6 +35,11 @@ const KNOWN: [(&str, &str); 22] = [
     ("f14b94b7bff1fef02773b8c49feded26", "racoon"),
     ("8299031757a36082c6a621de", "FortiGate"),
     ("1e2b516905991c7d7c96fcbfb587e461", "Microsoft NT5 ISAKMPOAKLEY"),
+    ("26244d38eddb61b3172a36e3d0cfb819", "Microsoft initial contact"),
+    ("fb1de3cdf341b7ea16b7e5be0855f120", "Microsoft negotiation discovery"),
+    ("27bab5dc01ea0760ea4e3190ac27c0d0", "NAT-T (draft-stenberg-01)"),
+    ("6105c422e76847e43f9684801292aecd", "NAT-T (draft-stenberg-02)"),
+    ("699369228741c6d4ca094c93e242c9de19e7b7c6", "NetScreen"),
 ];
 
 /// [`KNOWN`] as octets.
