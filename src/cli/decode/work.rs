@@ -80,14 +80,9 @@ fn work(pieces: &Pieces, mut opener: EspOpener, telling: &Turns<Telling>, printi
         let Some(Some(observed)) = telling.take(index, |stage| stage.tell(piece, &mut buffer, &mut joined)) else {
             return;
         };
-        let opened: Vec<(Observed<'_>, Option<Inside>)> = observed
-            .into_iter()
-            .map(|observed| {
-                let inside = opener.open(&observed).as_ref().map(Opened::inside);
-                (observed, inside)
-            })
-            .collect();
-        match printing.take(index, |stage| stage.add(&opened)) {
+        let insides: Vec<_> =
+            observed.iter().map(|observed| opener.open(observed).as_ref().map(Opened::inside)).collect();
+        match printing.take(index, |stage| stage.add(&observed, &insides)) {
             Some(Ok(())) => {}
             _ => {
                 telling.end();
@@ -188,9 +183,9 @@ struct Printing {
 }
 
 impl Printing {
-    /// Adds packets; `Err` when what is final cannot be printed.
-    fn add(&mut self, opened: &[(Observed<'_>, Option<Inside>)]) -> Result<(), ()> {
-        for (observed, inside) in opened {
+    /// Adds packets, each with what was inside; `Err` when what is final cannot be printed.
+    fn add(&mut self, observed: &[Observed<'_>], insides: &[Option<Inside>]) -> Result<(), ()> {
+        for (observed, inside) in observed.iter().zip(insides) {
             self.transcript.add(observed, inside.as_ref());
         }
         if self.transcript.has_finished() {
