@@ -42,17 +42,16 @@ pub(super) struct Decoded {
 ///
 /// When it cannot be printed.
 pub(super) fn decode(pieces: &Pieces, decoder: Decoder, transcript: Transcript) -> io::Result<Option<Decoded>> {
-    let openers: Vec<EspOpener> = (0..threads()).map(|_| decoder.esp_opener()).collect();
+    let own = decoder.esp_opener();
+    let others: Vec<EspOpener> = (1..threads()).map(|_| decoder.esp_opener()).collect();
     let telling = Turns::new(Telling { parser: CaptureParser::default(), decoder, ..Telling::default() });
     let printing = Turns::new(Printing { transcript, output: io::stdout(), result: Ok(()) });
     thread::scope(|scope| {
-        let mut openers = openers.into_iter();
-        let own = openers.next();
-        for opener in openers {
+        for opener in others {
             // Where there can be no other thread, this one does all.
             let _ = thread::Builder::new().spawn_scoped(scope, || work(pieces, opener, &telling, &printing));
         }
-        own.map(|opener| work(pieces, opener, &telling, &printing));
+        work(pieces, own, &telling, &printing);
     });
     let mut printing = printing.into_state();
     let result = printing.result.and_then(|()| {

@@ -151,7 +151,9 @@ impl EspTable {
             self.put(Some(spi), keys);
             self.derived.push_back((spi, self.added));
         }
-        while let Some((spi, number)) = self.derived.pop_front_if(|(_, number)| *number + KEPT <= self.added) {
+        while let Some((spi, number)) = self.derived.front().copied().filter(|(_, number)| number + KEPT <= self.added)
+        {
+            self.derived.pop_front();
             if let Some(keys) = self.by_spi.get_mut(&Some(spi)) {
                 keys.retain(|keys| keys.number != number);
                 if keys.is_empty() {
