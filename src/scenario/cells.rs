@@ -94,15 +94,42 @@ impl Selection {
         if !unknown.is_empty() {
             return Err(unknown.into_iter().map(|name| unknown_name(name, &cells)).collect());
         }
-        Ok(cells.into_iter().filter(|cell| self.wants(cell)).collect())
+        let mut wanted = cells.into_iter().filter(|cell| self.wants(cell)).peekable();
+        if wanted.peek().is_none() {
+            return Err(vec![self.none()]);
+        }
+        // A shard may be empty: others have the cells.
+        Ok(wanted.filter(|cell| self.shard.is_none_or(|shard| shard.holds(&cell.name))).collect())
     }
 
+    /// What to say when no cell is asked for, which nobody wants.
+    fn none(&self) -> Diagnostic {
+        let listed = |what: &str, words: Vec<String>| match words.as_slice() {
+            [] => None,
+            words => Some(format!("{what} {}", words.join(" or "))),
+        };
+        let asked: Vec<String> = [
+            listed("the name", self.names.clone()),
+            listed("the implementation", self.implementations.iter().map(ToString::to_string).collect()),
+            listed("the release", self.releases.iter().map(ToString::to_string).collect()),
+            listed("the tag", self.tags.clone()),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        let error = match asked.is_empty() {
+            true => Diagnostic::plain("there is no cell in the scenarios"),
+            false => Diagnostic::plain(format!("no cell has {}", asked.join(" and "))),
+        };
+        error.with_help("`ike-interop list` prints all cells")
+    }
+
+    /// Whether a cell is asked for, whatever the shard.
     fn wants(&self, cell: &Cell) -> bool {
         (self.names.is_empty() || self.names.iter().any(|name| named(name, cell)))
             && (self.implementations.is_empty() || self.implementations.contains(&cell.implementation))
             && (self.releases.is_empty() || self.releases.contains(&cell.release))
             && (self.tags.is_empty() || cell.scenario.tags.iter().any(|tag| self.tags.contains(tag)))
-            && self.shard.is_none_or(|shard| shard.holds(&cell.name))
     }
 }
 

@@ -492,6 +492,20 @@ fn cells_are_selected_by_name_implementation_release_and_tag() {
 }
 
 #[test]
+fn a_selection_of_no_cell_is_a_mistake_but_a_shard_may_be_empty() {
+    let all = cells(&catalogue_scenarios());
+    let nothing = Selection { tags: vec!["tunel".to_owned()], releases: vec![Release::Xe16], ..Selection::default() };
+    let said = rendered(&nothing.select(all.clone()).unwrap_err());
+    assert!(said.contains("no cell has the release xe16 and the tag tunel"), "{said}");
+    let one = vec!["tunnel/plain/builtin/12.4".to_owned()];
+    let parts = (1..=3).map(|index| {
+        let shard = Some(Shard::new(index, 3).unwrap());
+        Selection { names: one.clone(), shard, ..Selection::default() }.select(all.clone()).unwrap().len()
+    });
+    assert_eq!(parts.sum::<usize>(), 1);
+}
+
+#[test]
 fn shards_of_the_catalogue_are_all_of_it() {
     let all = cells(&catalogue_scenarios());
     let mut together = Vec::new();
