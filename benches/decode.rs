@@ -36,8 +36,9 @@ const MIXES: [Mix; 3] = [
     Mix { name: "negotiations alone", packets: 0, lengths: &[] },
 ];
 
-/// Runs of which the best counts.
+/// Runs of which the best counts: at least so many, and for so many seconds.
 const RUNS: usize = 5;
+const SECONDS: f64 = 2.0;
 
 fn main() -> io::Result<()> {
     let megabytes = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(100);
@@ -92,9 +93,9 @@ fn judge(capture: &Path, arguments: &[&str]) -> Command {
     judge
 }
 
-/// Runs a command a few times with its output thrown away: seconds of the best run, and its peak memory where GNU time is
-/// installed.
-fn measure(command: &mut Command, runs: usize) -> io::Result<(f64, String)> {
+/// Runs a command at least so many times with its output thrown away: seconds of the best run, and its peak memory where GNU
+/// time is installed.
+fn measure(command: &mut Command, least: usize) -> io::Result<(f64, String)> {
     let time = Path::new("/usr/bin/time");
     let mut timed = Command::new(time);
     let command = match time.exists() {
@@ -106,7 +107,9 @@ fn measure(command: &mut Command, runs: usize) -> io::Result<(f64, String)> {
         false => command,
     };
     let (mut seconds, mut report) = (f64::INFINITY, String::new());
-    for _ in 0..runs {
+    let (start, mut runs) = (Instant::now(), 0);
+    while runs < least || least > 1 && start.elapsed().as_secs_f64() < SECONDS {
+        runs += 1;
         let before = Instant::now();
         let output = command.stdout(Stdio::null()).output()?;
         seconds = seconds.min(before.elapsed().as_secs_f64());
@@ -163,7 +166,8 @@ fn make(folder: &Path, megabytes: u64, mix: &Mix) -> io::Result<(PathBuf, PathBu
             break;
         }
     }
-    file.flush()?;
+    // Or it would be written to the disk while it is read.
+    file.into_inner()?.sync_all()?;
     fs::write(profile.join("ikev1_decryption_table"), ikev1)?;
     fs::write(profile.join("esp_sa"), esp)?;
     fs::write(
