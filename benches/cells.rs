@@ -93,6 +93,7 @@ fn alone(cells: &[Cell], registry: &Registry) {
         version,
         data_path,
         folder,
+        config: None,
         seed,
         configs,
         reviewed,
@@ -144,6 +145,7 @@ fn whole_run(cells: &[Cell], jobs: usize) -> Duration {
     let settings = Settings {
         jobs,
         out: Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench-catalogue"),
+        config: None,
         seed: 1,
         fail_fast: false,
         retries: 0,

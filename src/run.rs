@@ -78,6 +78,8 @@ pub struct Settings {
     pub out: PathBuf,
     /// The seed of every random choice of router and internet.
     pub seed: u64,
+    /// The file that declares implementations, where one was given: only to be said again.
+    pub config: Option<PathBuf>,
     /// No further cell is begun after one that did not go as expected.
     pub fail_fast: bool,
     /// How often a cell that did not go as expected is tried again.
@@ -208,13 +210,27 @@ impl Runner {
         })?;
         let configs = configs(&cell, &*implementation, data_path);
         let folder = artifacts::folder(&self.settings.out, &cell.name);
-        let seed = self.settings.seed;
-        Ok(Job { cell, implementation, program, programs, version, data_path, folder, seed, strict, configs, reviewed })
+        let (seed, config) = (self.settings.seed, self.settings.config.clone());
+        Ok(Job {
+            cell,
+            implementation,
+            program,
+            programs,
+            version,
+            data_path,
+            folder,
+            seed,
+            config,
+            strict,
+            configs,
+            reviewed,
+        })
     }
 
     /// Writes down why a cell cannot run here, so that its log alone says so.
     fn at_once(&self, cell: &Cell, why: Happening) -> Box<CellReport> {
-        let beginning = Beginning { seed: self.settings.seed, ..Beginning::default() };
+        let (seed, config) = (self.settings.seed, self.settings.config.clone());
+        let beginning = Beginning { seed, config, ..Beginning::default() };
         let header = CellHeader::new(cell, "", SystemTime::now(), beginning);
         let log = EventLog::brief(header, why);
         let folder = artifacts::folder(&self.settings.out, &cell.name);

@@ -108,6 +108,7 @@ fn run(registry: Registry, test: &str, cells: Vec<Cell>) -> Result<Vec<CellRepor
     let settings = Settings {
         jobs: 3,
         out: Path::new(env!("CARGO_TARGET_TMPDIR")).join("declared").join(test).join("out"),
+        config: None,
         seed: 1,
         fail_fast: false,
         retries: 0,

@@ -43,6 +43,7 @@ fn run(cells: Vec<Cell>) -> Result<(), Failed> {
     let settings = Settings {
         jobs: 3,
         out: Path::new(env!("CARGO_TARGET_TMPDIR")).join("scenarios"),
+        config: None,
         seed: 1,
         fail_fast: false,
         retries: 0,

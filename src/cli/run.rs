@@ -71,6 +71,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         jobs: arguments.jobs.unwrap_or_else(usual_jobs),
         out: arguments.out.clone(),
         seed: arguments.seed,
+        config: selecting.config.config.clone(),
         fail_fast: arguments.fail_fast,
         retries: arguments.retries,
         snapshots: arguments.snapshots,

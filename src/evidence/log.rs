@@ -147,6 +147,9 @@ pub struct CellHeader {
     pub release: Release,
     /// The seed of the run, from which that of the cell's every random choice is made.
     pub seed: u64,
+    /// The file that declares implementations, where the run was given one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<PathBuf>,
     /// Nanoseconds from the epoch to the cell's first instant.
     pub epoch: u64,
     /// The implementation's outer address.
@@ -213,6 +216,8 @@ impl Reviewed {
 pub struct Beginning {
     /// The seed of the run.
     pub seed: u64,
+    /// The file that declares implementations, where one was given.
+    pub config: Option<PathBuf>,
     /// What both sides run with.
     pub configs: Configs,
     /// The transcript to hold against it.
@@ -231,6 +236,7 @@ impl CellHeader {
             implementation: (cell.implementation.to_string(), version.to_owned()),
             release: cell.release,
             seed: beginning.seed,
+            config: beginning.config,
             epoch: u64::try_from(epoch.as_nanos()).unwrap_or(u64::MAX),
             dut: cell.scenario.tunnel.local,
             cisco: cell.scenario.tunnel.remote,

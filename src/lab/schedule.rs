@@ -36,6 +36,8 @@ pub struct Job {
     pub folder: PathBuf,
     /// The seed of the run; see [`cell_seed`].
     pub seed: u64,
+    /// The file that declares implementations, where the run was given one.
+    pub config: Option<PathBuf>,
     /// Whether it fails when it turns out that the implementation cannot run it.
     pub strict: bool,
     /// What both sides run with.
@@ -173,6 +175,7 @@ impl Job {
     pub fn beginning(&self, earlier: &[Attempt]) -> Beginning {
         Beginning {
             seed: self.seed,
+            config: self.config.clone(),
             configs: self.configs.clone(),
             reviewed: self.reviewed.clone(),
             earlier: earlier.to_vec(),

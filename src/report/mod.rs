@@ -192,6 +192,9 @@ impl CellReport {
             command.push_str(&format!("{} ", quoted(&where_named(&story.file, &self.scenario))));
         }
         command.push_str(&quoted(&self.name));
+        if let Some(config) = story.and_then(|story| story.config.as_ref()) {
+            command.push_str(&format!(" --config {}", quoted(&config.to_string_lossy())));
+        }
         if let Some(story) = story.filter(|story| story.seed != USUAL_SEED) {
             command.push_str(&format!(" --seed {}", story.seed));
         }

@@ -127,6 +127,10 @@ fn the_command_that_runs_a_cell_again_finds_its_scenario() {
         cell.story.as_mut().unwrap().file = file.to_owned();
         assert_eq!(cell.again(), format!("ike-interop run {path}{scenario}/builtin/12.4"));
     }
+    let story = cell.story.as_mut().unwrap();
+    (story.config, story.seed) = (Some("my lab/ike-interop.toml".into()), 7);
+    let command = "ike-interop run 'my lab/plain.yaml' plain/builtin/12.4 --config 'my lab/ike-interop.toml' --seed 7";
+    assert_eq!(cell.again(), command);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::path::PathBuf;
 
 use super::timeline::{Timeline, timeline};
 use crate::diag::Source;
@@ -31,6 +32,8 @@ pub struct Story {
     pub version: String,
     /// The seed of the run.
     pub seed: u64,
+    /// The file that declares implementations, where the run was given one.
+    pub config: Option<PathBuf>,
     /// Which attempt this was.
     pub attempt: usize,
     /// When it began, in milliseconds since the epoch.
@@ -70,6 +73,7 @@ impl Story {
             file: scenario.source.path.display().to_string(),
             version: header.implementation.1.clone(),
             seed: header.seed,
+            config: header.config.clone(),
             attempt: header.attempt(),
             began: header.epoch / 1_000_000,
             configs: configs(scenario, &header.configs, verdict),
