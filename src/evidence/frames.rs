@@ -51,15 +51,19 @@ pub fn keys(log: &EventLog) -> KeyTable {
 /// Decodes the frames of both links, each link on its own.
 pub fn frames(log: &EventLog) -> Vec<LoggedFrame<'_>> {
     let keys = keys(log);
-    let mut decoders = [Decoder::new(keys.clone()), Decoder::new(keys)];
-    let mut openers = decoders.each_ref().map(Decoder::esp_opener);
+    let side = |keys: KeyTable| {
+        let decoder = Decoder::new(keys);
+        let opener = decoder.esp_opener();
+        (decoder, opener)
+    };
+    let [mut dut, mut cisco] = [side(keys.clone()), side(keys)];
     let mut number = 0;
     let frames = log.entries.iter().enumerate().filter_map(|(index, entry)| {
         let Happening::Frame { link, outbound, octets } = &entry.what else { return None };
         number += 1;
-        let side = match link {
-            Link::Dut => 0,
-            Link::Cisco => 1,
+        let (decoder, opener) = match link {
+            Link::Dut => &mut dut,
+            Link::Cisco => &mut cisco,
         };
         let packet = CapturedPacket {
             number,
@@ -69,8 +73,7 @@ pub fn frames(log: &EventLog) -> Vec<LoggedFrame<'_>> {
             octets,
             original_length: u32::try_from(octets.len()).unwrap_or(u32::MAX),
         };
-        let observed = decoders[side].packet(&packet);
-        let opener = &mut openers[side];
+        let observed = decoder.packet(&packet);
         let inner = observed.as_ref().and_then(|observed| opener.open(observed)).map(Opened::into_owned);
         Some(LoggedFrame { entry: index, at: entry.at, link: *link, outbound: *outbound, octets, observed, inner })
     });

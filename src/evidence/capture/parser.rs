@@ -179,8 +179,7 @@ impl CaptureParser {
         };
         match self.format {
             Format::Untold if octets.len() < 4 => Some(CaptureError::Magic(octets.to_vec())),
-            Format::Untold => Some(self.damage(format!("the file ends after {found} of {needed} octets of {what}"))),
-            _ if octets.is_empty() && self.passing.is_none() => None,
+            Format::Pcap { .. } | Format::Pcapng { .. } if octets.is_empty() && self.passing.is_none() => None,
             _ => Some(self.damage(format!("the file ends after {found} of {needed} octets of {what}"))),
         }
     }

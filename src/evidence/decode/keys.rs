@@ -3,9 +3,9 @@
 use foldhash::HashMap;
 
 use super::esp_table::{EspKeys, EspTable};
-use super::sealed::{Opener, SealError};
-use crate::crypto::{IcvLength, SaKeys, Secret};
-use crate::ike::{EspSuite, KeyRecord};
+use super::sealed::Opener;
+use crate::crypto::Secret;
+use crate::ike::KeyRecord;
 use crate::wire::Spi;
 use crate::wire::isakmp::Cookie;
 
@@ -63,27 +63,12 @@ impl KeyTable {
         self.esp.add(spi, keys);
     }
 
-    /// Adds the keys of an ESP SA that this crate negotiated, whatever its addresses: a NAT changes them.
-    ///
-    /// # Errors
-    ///
-    /// When the keys do not fit the suite.
-    pub fn add_negotiated_esp(
-        &mut self,
-        spi: Spi,
-        suite: EspSuite,
-        icv_length: IcvLength,
-        keys: &SaKeys,
-    ) -> Result<(), SealError> {
-        self.esp.add_negotiated(spi, suite, icv_length, keys)
-    }
-
     /// Adds what a record of a key log holds. Keys that do not fit their algorithms open nothing, and are left out.
     pub fn add(&mut self, record: &KeyRecord) {
         match record {
             KeyRecord::Isakmp { id, key, .. } => self.add_isakmp(id.initiator, key.clone()),
             KeyRecord::Esp { spi, suite, icv_length, keys, .. } => {
-                let _ = self.add_negotiated_esp(*spi, *suite, *icv_length, keys);
+                let _ = self.esp.add_negotiated(*spi, *suite, *icv_length, keys);
             }
         }
     }

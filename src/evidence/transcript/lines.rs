@@ -1,6 +1,6 @@
 //! Lines of text, written where they will stand.
 
-use std::fmt::{self, Arguments, Write};
+use std::fmt::{Arguments, Write};
 
 /// Adds lines to the text of a message, each behind the end of the one before and the same indentation.
 #[derive(Debug)]
@@ -39,17 +39,4 @@ impl<'t> Lines<'t> {
 pub(super) fn put(text: &mut String, what: Arguments<'_>) {
     // A string takes whatever it is given.
     let _ = text.write_fmt(what);
-}
-
-/// Octets in hexadecimal.
-pub(super) struct Hex<'a>(pub(super) &'a [u8]);
-
-impl fmt::Display for Hex<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        self.0.iter().try_for_each(|octet| {
-            formatter.write_char(char::from(DIGITS[usize::from(octet >> 4)]))?;
-            formatter.write_char(char::from(DIGITS[usize::from(octet & 0xf)]))
-        })
-    }
 }

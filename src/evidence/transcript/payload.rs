@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::identity::{identity, identity_data};
-use super::lines::{Hex, Lines, put};
+use super::lines::{Lines, put};
 use super::nat::NatDiscovery;
 use super::{Names, config, sa, vendor};
 use crate::evidence::decode::IkeMessage;
@@ -115,7 +115,7 @@ fn put_line(line: &mut String, body: &Body, context: &Context<'_>, names: &mut N
                 Some(([id, ..], data)) => {
                     put(line, format_args!("{kind} {} {}", *id, identity_data((*id).into(), data)));
                 }
-                None => put(line, format_args!("{kind} {}", Hex(body))),
+                None => put(line, format_args!("{kind} {}", hex::encode(body))),
             }
         }
         Body::Opaque { kind, body } => put(line, format_args!("payload {kind} {} octets", body.len())),

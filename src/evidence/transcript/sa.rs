@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Names;
-use super::lines::{Hex, Lines, put};
+use super::lines::{Lines, put};
 use crate::wire::isakmp::{
     AhTransform, Attribute, AttributeValue, AuthenticationMethod, EncapsulationMode, EspAuthentication, EspTransform,
     IpcompTransform, IpsecAttribute, LifeType, OakleyAttribute, OakleyCipher, OakleyHash, Proposal, ProtocolId,
@@ -221,7 +221,7 @@ impl fmt::Display for Value<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Number(number) => number.fmt(formatter),
-            Self::Octets(octets) => Hex(octets).fmt(formatter),
+            Self::Octets(octets) => formatter.write_str(&hex::encode(octets)),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::lines::{Hex, put};
+use super::lines::put;
 use crate::wire::isakmp::Cookie;
 
 /// Octets 0 to 7 of the vendor ID by which IOS knows another IOS are its sender's cookie XOR this
@@ -55,11 +55,11 @@ pub(super) fn put_name(text: &mut String, octets: &[u8], sender: Cookie) {
     let known = KNOWN_OCTETS.iter().find_map(|(known, name)| Some((name, octets.strip_prefix(&known[..])?)));
     match known {
         Some((name, [])) => text.push_str(name),
-        Some((name, rest)) => put(text, format_args!("{name} {}", Hex(rest))),
+        Some((name, rest)) => put(text, format_args!("{name} {}", hex::encode(rest))),
         None if octets.len() >= 4 && octets.iter().all(|octet| (b' '..=b'~').contains(octet)) => {
             put(text, format_args!("\"{}\"", String::from_utf8_lossy(octets).escape_debug()));
         }
-        None => put(text, format_args!("{}", Hex(octets))),
+        None => text.push_str(&hex::encode(octets)),
     }
 }
 
